@@ -1,0 +1,1 @@
+"""Adapters for any `nn.Module`; knows neither SAM nor what is segmented."""

@@ -1,0 +1,1 @@
+"""The schema of every setting, and its loader; knows no torch."""

@@ -1,0 +1,173 @@
+"""Every setting of training and inference. The docstring under a field is its `--help`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from sam_crack.config.fields import Range
+from sam_crack.errors import UsageError
+
+BackboneName = Literal["tiny", "mobile_sam", "vit_b", "vit_l", "vit_h"]
+AdapterMethod = Literal[
+    "lora",
+    "dora",
+    "adalora",
+    "loha",
+    "lokr",
+    "conv_lora",
+    "bottleneck",
+    "two_level",
+    "norm",
+    "bias",
+    "head_only",
+    "full",
+]
+Target = Literal["q", "k", "v", "qkv", "proj", "mlp"]
+HeadKind = Literal["pyramid", "sam", "hires"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackboneConfig:
+    """The frozen SAM image encoder."""
+
+    name: BackboneName = "mobile_sam"
+    """Which SAM. Example: vit_b."""
+    pretrained: bool = True
+    """Load the published weights; false gives random ones, for tests and sizing only."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Number format of the frozen weights; adapters and head stay fp32."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdapterConfig:
+    """What is added to the frozen encoder, and where."""
+
+    method: AdapterMethod = "lora"
+    """How domain knowledge enters. `sam-crack adapters` compares them."""
+    blocks: Literal["all", "late_half"] | tuple[int, ...] = "all"
+    """Which encoder blocks are adapted, counted from 0 at the shallow end. Example: 8,9,10,11."""
+    targets: tuple[Target, ...] = ()
+    """Which layers of a block; empty takes the method's own default. Example: q,v,mlp."""
+    rank: Annotated[int, Range(1, 256)] = 8
+    """Rank of low-rank methods."""
+    alpha: Annotated[float, Range(0.01, 1024)] = 16.0
+    """Scale of low-rank methods: the update is multiplied by alpha / rank."""
+    dropout: Annotated[float, Range(0, 0.9)] = 0.0
+    """Dropout probability on the adapter's input."""
+    width: Annotated[int, Range(1, 1024)] = 32
+    """Channels in the bottleneck of `bottleneck` and `two_level`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadConfig:
+    """The trained decoder."""
+
+    kind: HeadKind = "pyramid"
+    """pyramid: multi-scale; sam: SAM's own decoder; hires: the same plus early features."""
+    num_classes: Annotated[int, Range(1, 255)] = 1
+    """Foreground classes; 1 gives a single logit, more give background plus one each."""
+    boundary: bool = False
+    """Add one channel for the borders between touching instances."""
+    stride: Literal[2, 4] | None = None
+    """Pixels per logit; empty takes 2 for pyramid and 4 for the others."""
+    width: Annotated[int, Range(8, 512)] = 64
+    """Channels inside the pyramid head."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Encoder, adapters and head together."""
+
+    backbone: BackboneConfig = field(default_factory=BackboneConfig)
+    adapter: AdapterConfig = field(default_factory=AdapterConfig)
+    head: HeadConfig = field(default_factory=HeadConfig)
+    window: tuple[int, int] = (512, 512)
+    """Height and width, in pixels, of what the encoder sees at once. Multiples of 16."""
+
+    def __post_init__(self) -> None:
+        """Refuse a window that the patch grid cannot tile."""
+        if any(side < 32 or side % 16 for side in self.window):
+            near = tuple(max(32, round(side / 16) * 16) for side in self.window)
+            raise UsageError(
+                f"model.window: {list(self.window)}",
+                "both sides must be multiples of 16, at least 32",
+                f"use {near[0]},{near[1]}",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """What is trained on, and how crops are drawn."""
+
+    name: str = "folder"
+    """Data set; `sam-crack data list` names them. Example: dnit."""
+    root: Path | None = None
+    """Folder in which the data set lies as published."""
+    train: str = "train"
+    """Split to learn from."""
+    val: str = "val"
+    """Split on which the threshold and the best checkpoint are chosen."""
+    classes: tuple[str, ...] = ()
+    """Classes taken as foreground, in order; empty takes all of the data set."""
+    foreground_share: Annotated[float, Range(0, 1)] = 0.7
+    """Share of crops that are centred on a foreground pixel; the others are anywhere."""
+    scale: tuple[float, float] = (1.0, 1.0)
+    """Smallest and largest factor by which a crop is resized. Example: 0.5,2."""
+    num_workers: Annotated[int, Range(0, 64)] = 0
+    """Processes that prepare crops; 0 prepares them in the training process."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How long and how hard is trained."""
+
+    steps: Annotated[int, Range(1)] = 1000
+    """Optimiser steps."""
+    batch_size: Annotated[int, Range(1)] = 4
+    """Crops per process and forward pass."""
+    accumulate: Annotated[int, Range(1)] = 1
+    """Forward passes per optimiser step."""
+    lr: Annotated[float, Range(0, 1)] = 5e-4
+    """Peak learning rate of adapters."""
+    head_lr: Annotated[float, Range(0, 1)] = 1e-3
+    """Peak learning rate of the head."""
+    weight_decay: Annotated[float, Range(0, 1)] = 0.01
+    """AdamW decay of weight matrices; norms and biases have none."""
+    warmup: Annotated[int, Range(0)] = 20
+    """Steps of linear warm-up; cosine decay follows."""
+    clip_norm: Annotated[float, Range(0)] = 1.0
+    """Largest gradient norm; 0 switches clipping off."""
+    losses: dict[str, float] = field(default_factory=lambda: {"bce": 1.0, "dice": 1.0})
+    """Loss names and their weights. Example: bce=1,dice=1."""
+    validate_every: Annotated[int, Range(0)] = 200
+    """Steps between validations; 0 validates only at the end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferConfig:
+    """How frames pass the model."""
+
+    overlap: Annotated[float, Range(0, 0.75)] = 0.125
+    """Smallest share of a window that is seen by its neighbour too."""
+    batch_size: Annotated[int, Range(1)] = 4
+    """Windows per forward pass."""
+    threshold: Annotated[float, Range(0, 1)] | None = None
+    """Probability from which a pixel is foreground; empty takes the checkpoint's own."""
+    road: str = "all"
+    """Where to look: `all`, or `band:TOP,BOTTOM` as shares of the height. Example: band:0.4,1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """One run, from data to model, complete."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    infer: InferConfig = field(default_factory=InferConfig)
+    seed: Annotated[int, Range(0)] = 0
+    """Seed of everything random."""
+    name: str = "run"
+    """Name of the run folder."""

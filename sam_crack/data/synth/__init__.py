@@ -1,0 +1,1 @@
+"""The renderer of 4K practice drives with known truth."""

@@ -1,0 +1,1 @@
+"""Frames and models to masks: windows, stitching, streams."""

@@ -1,0 +1,1 @@
+"""Masks to numbers: scores, skeletons, cracks, millimetres; no torch."""

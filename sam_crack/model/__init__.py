@@ -1,0 +1,1 @@
+"""SAM encoders, heads and checkpoints: tensors in, logits out."""

@@ -1,0 +1,1 @@
+"""Whole experiments composed of the rooms below; no mathematics of their own."""

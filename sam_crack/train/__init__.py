@@ -1,0 +1,1 @@
+"""Samples and models to trained adapters."""
