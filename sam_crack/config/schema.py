@@ -143,6 +143,8 @@ class TrainConfig:
     """Loss names and their weights. Example: bce=1,dice=1."""
     validate_every: Annotated[int, Range(0)] = 200
     """Steps between validations; 0 validates only at the end."""
+    save_every: Annotated[int, Range(0)] = 100
+    """Steps between saved states from which `--resume` continues; 0 saves only when stopped."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,179 @@
+"""Saved training states: complete and verified, or not there at all. No pickle anywhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from sam_crack import durable
+from sam_crack.console import Console
+from sam_crack.errors import IntegrityError, UsageError
+
+FORMAT = 1
+_NAME = re.compile(r"step-(\d{8})")
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """Everything that training needs to go on as if it had never stopped."""
+
+    step: int
+    """Optimiser steps done."""
+    facts: Mapping[str, object]
+    """Small values: best score so far, hash of the config, counters."""
+    trainable: Mapping[str, Tensor]
+    """Trained weights by parameter name."""
+    optimizer: Mapping[str, Tensor]
+    """Optimiser state, `<parameter name>/<slot>`."""
+    random: Mapping[str, Tensor]
+    """State of the random number generators of this process."""
+
+
+def save_state(folder: Path, state: State, *, keep: int = 2) -> Path:
+    """Write `folder/step-N`, manifest last, then prune older ones but the newest `keep`."""
+    final = folder / f"step-{state.step:08d}"
+    with durable.new_folder(final) as aside:
+        for name in ("trainable", "optimizer", "random"):
+            tensors = {key: value.contiguous().cpu() for key, value in getattr(state, name).items()}
+            save_file(tensors, aside / f"{name}.safetensors")
+        facts = {"format": FORMAT, "step": state.step, "facts": dict(state.facts)}
+        (aside / "state.json").write_text(json.dumps(facts, indent=1))
+        files = sorted(path for path in aside.iterdir())
+        manifest = {
+            path.name: {"bytes": path.stat().st_size, "sha256": durable.sha256(path)}
+            for path in files
+        }
+        (aside / "manifest.json").write_text(json.dumps(manifest, indent=1))
+    for old in _steps(folder)[keep:]:
+        shutil.rmtree(old, ignore_errors=True)
+    return final
+
+
+def load_latest(folder: Path, console: Console) -> State | None:
+    """Return the newest state that verifies; broken ones are named and passed over."""
+    for path in _steps(folder):
+        try:
+            return load_state(path)
+        except IntegrityError as error:
+            console.warn(f"{error}; falling back to the state before it")
+    return None
+
+
+def load_state(path: Path) -> State:
+    """Read one state folder; raises IntegrityError where anything differs from its manifest."""
+    try:
+        manifest = json.loads((path / "manifest.json").read_text())
+        for name, facts in manifest.items():
+            found = path / name
+            if found.stat().st_size != facts["bytes"] or durable.sha256(found) != facts["sha256"]:
+                raise _broken(path, f"{name} differs from its manifest")
+        head = json.loads((path / "state.json").read_text())
+        return State(
+            step=int(head["step"]),
+            facts=head["facts"],
+            trainable=load_file(path / "trainable.safetensors"),
+            optimizer=load_file(path / "optimizer.safetensors"),
+            random=load_file(path / "random.safetensors"),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        raise _broken(path, str(error)) from error
+
+
+def _broken(path: Path, why: str) -> IntegrityError:
+    return IntegrityError(
+        f"{path}: {why}",
+        "a state is used only when every file matches its manifest",
+        "delete the folder, or resume from another one",
+    )
+
+
+def _steps(folder: Path) -> list[Path]:
+    """State folders, newest first; half-written ones have another name and are not seen."""
+    found = folder.iterdir() if folder.is_dir() else ()
+    return sorted((path for path in found if _NAME.fullmatch(path.name)), reverse=True)
+
+
+def capture(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    *,
+    step: int,
+    facts: Mapping[str, object],
+) -> State:
+    """Take the state out of live objects."""
+    named = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    slots = {
+        f"{name}/{slot}": value
+        for name, parameter in named.items()
+        for slot, value in optimizer.state.get(parameter, {}).items()
+    }
+    random = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        random["cuda"] = torch.cuda.get_rng_state()
+    return State(
+        step=step,
+        facts=facts,
+        trainable={name: parameter.detach() for name, parameter in named.items()},
+        optimizer=slots,
+        random=random,
+    )
+
+
+def restore(state: State, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Put a state back into live objects; every trainable tensor must be there, and no other."""
+    named = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    odd = sorted(named.keys() ^ state.trainable.keys())
+    if odd:
+        raise UsageError(
+            f"the saved state and this model differ in {len(odd)} tensors, first {odd[0]}",
+            "a state continues the model that wrote it",
+            "use the same config, or start a new run",
+        )
+    with torch.no_grad():
+        for name, parameter in named.items():
+            parameter.copy_(state.trainable[name])
+    optimizer.state.clear()
+    for key, value in state.optimizer.items():
+        name, slot = key.rsplit("/", 1)
+        parameter = named[name]
+        # AdamW keeps its step count on the CPU, the moments beside the parameter.
+        optimizer.state[parameter][slot] = value if slot == "step" else value.to(parameter.device)
+    torch.set_rng_state(state.random["cpu"])
+    if "cuda" in state.random and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state.random["cuda"])
+
+
+class FolderLock:
+    """Keeps a second run out of a run folder; the system frees it when the process ends."""
+
+    def __init__(self, folder: Path) -> None:
+        """Take the lock or raise UsageError."""
+        import fcntl
+
+        folder.mkdir(parents=True, exist_ok=True)
+        self._handle = os.open(folder / "run.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._handle)
+            raise UsageError(
+                f"{folder}: another run is writing here",
+                "one run per folder",
+                "wait for it, or choose another --out",
+            ) from error
+
+    def __enter__(self) -> FolderLock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._handle)

@@ -1,0 +1,76 @@
+"""The run's own record: one JSON line per step, whatever tracker is used besides."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from sam_crack.train.validate import Validation
+
+Row = dict[str, object]
+
+
+class Log:
+    """Appends to `metrics.jsonl`; a resumed run first drops the lines it will write again."""
+
+    def __init__(self, path: Path, *, keep_through: int) -> None:
+        """Keep the lines up to a step, and continue after them."""
+        self.path = path
+        self.rows = [row for row in _read(path) if int(str(row["step"])) <= keep_through]
+        path.write_text("".join(json.dumps(row) + "\n" for row in self.rows))
+
+    def step(self, step: int, *, loss: float, lr: float, seconds: float) -> None:
+        """Record one optimiser step."""
+        self._write({"step": step, "loss": loss, "lr": lr, "seconds": round(seconds, 4)})
+
+    def validation(self, found: Validation) -> None:
+        """Record one validation."""
+        self._write({"step": found.step, "validation": found.facts()})
+
+    def skipped(self, step: int, loss: float, ids: Sequence[str]) -> None:
+        """Record a step that was not taken, and the samples in it."""
+        self._write({"step": step, "skipped": str(loss), "samples": list(ids)})
+
+    def _write(self, row: Row) -> None:
+        self.rows.append(row)
+        with self.path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+def _read(path: Path) -> list[Row]:
+    """Read whole lines; the last one may be cut short by a kill."""
+    rows = []
+    for line in path.read_text().splitlines() if path.exists() else ():
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            break
+    return rows
+
+
+class StopSignal:
+    """Turns the first Ctrl-C or SIGTERM into a request; the second one acts as usual."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> StopSignal:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            try:
+                self._before[number] = signal.signal(number, self._ask)
+            except ValueError:  # not the main thread, such as in a notebook server
+                return self
+        return self
+
+    def _ask(self, number: int, _: FrameType | None) -> None:
+        self.asked = True
+        signal.signal(number, self._before[number])
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)

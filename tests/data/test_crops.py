@@ -1,0 +1,84 @@
+"""Crops are a pure function of seed and number, and image and mask stay together."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sam_crack.config.schema import DataConfig
+from sam_crack.data.crops import CropDrawer, _corner, _window
+from sam_crack.data.sample import Sample
+from sam_crack.errors import BadInput
+
+
+def sample(size: tuple[int, int] = (60, 90), at: tuple[int, int] = (40, 70)) -> Sample:
+    mask = np.zeros(size, np.uint8)
+    mask[at[0] : at[0] + 8, at[1] : at[1] + 8] = 1
+    return Sample(id=str(size), image=np.repeat(mask[..., None] * 200, 3, 2), mask=mask)
+
+
+def drawer(**config: object) -> CropDrawer:
+    samples = [sample(), sample((30, 200), (5, 150)), sample((40, 40), (2, 2))]
+    return CropDrawer(samples, (32, 48), config=DataConfig(**config), seed=3)  # type: ignore[arg-type]
+
+
+def test_same_number_gives_same_crop_in_any_order() -> None:
+    forward = [drawer().draw(number) for number in range(6)]
+    other = drawer()
+    backward = [other.draw(number) for number in reversed(range(6))][::-1]
+    for first, second in zip(forward, backward, strict=True):
+        np.testing.assert_array_equal(first.pixels, second.pixels)
+        np.testing.assert_array_equal(first.target, second.target)
+
+
+def test_every_sample_comes_once_per_epoch() -> None:
+    one = drawer()
+    for epoch in range(3):
+        seen = {one.draw(3 * epoch + place).sample_id for place in range(3)}
+        assert len(seen) == 3
+
+
+def test_foreground_share_one_always_shows_foreground() -> None:
+    one = drawer(foreground_share=1.0)
+    assert all(one.draw(number).target.any() for number in range(30))
+
+
+@pytest.mark.parametrize("scale", [(1.0, 1.0), (0.4, 2.5)])
+def test_mask_lies_on_its_image(scale: tuple[float, float]) -> None:
+    one = drawer(scale=scale, foreground_share=1.0)
+    for number in range(40):
+        crop = one.draw(number)
+        assert crop.pixels.shape == (32, 48, 3)
+        inside, outside = crop.pixels[crop.target == 1], crop.pixels[crop.target == 0]
+        if len(inside) > 20 and len(outside) > 20:
+            assert inside.mean() > outside.mean() + 40
+
+
+def test_outside_the_frame_is_not_valid() -> None:
+    one = CropDrawer([sample((20, 20), (4, 4))], (32, 48), config=DataConfig(), seed=0)
+    crop = one.draw(0)
+    assert crop.valid.sum() == 400
+    assert crop.target.sum() == 64
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    size=st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    wanted=st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    seed=st.integers(0, 1000),
+)
+def test_window_holds_all_of_a_small_frame(
+    size: tuple[int, int], wanted: tuple[int, int], seed: int
+) -> None:
+    mask = np.ones(size, np.uint8)
+    top, left = _corner(mask, wanted, 0.5, np.random.default_rng(seed))
+    cut = _window(mask, top, left, wanted)
+    assert cut.shape == wanted
+    assert cut.sum() == min(size[0], wanted[0]) * min(size[1], wanted[1])
+
+
+def test_no_samples_is_an_error() -> None:
+    with pytest.raises(BadInput, match="no samples"):
+        CropDrawer([], (32, 32), config=DataConfig(), seed=0)
