@@ -1,0 +1,64 @@
+"""Options of verbs whose rooms import torch; kept apart so that `--help` does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from sam_crack.config.load import config_hash, dump_config
+from sam_crack.config.schema import RunConfig
+from sam_crack.config.values import plain
+from sam_crack.console import Console
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfigOptions:
+    """Which configuration is shown."""
+
+    config: Path
+    """YAML file, or the name of one that comes with the package. Example: demo."""
+
+
+def run_config(
+    options: ConfigOptions, console: Console, run_config: RunConfig
+) -> dict[str, object]:
+    """Print the resolved configuration as YAML; every line of it can stand in a config file."""
+    console.say(dump_config(run_config).rstrip())
+    return {
+        "file": str(options.config),
+        "config": plain(run_config),
+        "hash": config_hash(run_config),
+    }
+
+
+WeightsName = Literal["mobile_sam", "vit_b", "vit_l", "vit_h", "lite_medsam"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsListOptions:
+    """`sam-crack weights list`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsFetchOptions:
+    """`sam-crack weights fetch`."""
+
+    name: WeightsName
+    """Which base weights. Example: mobile_sam (41 MB)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsVerifyOptions:
+    """`sam-crack weights verify`."""
+
+    name: WeightsName
+    """Which base weights. Example: mobile_sam."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsPathOptions:
+    """`sam-crack weights path`."""
+
+    name: WeightsName
+    """Which base weights. Example: mobile_sam."""
