@@ -1,0 +1,171 @@
+"""A dataclass of options as a command line: positionals, flags, help, and back to values."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import difflib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from sam_crack.config.docs import field_docs
+from sam_crack.config.kinds import describe, element_kind
+from sam_crack.config.load import (
+    Leaf,
+    Setting,
+    build,
+    from_text,
+    leaves,
+    load_config,
+    shipped_config,
+)
+from sam_crack.config.schema import RunConfig
+from sam_crack.config.values import as_text
+from sam_crack.console import Console
+from sam_crack.errors import UsageError
+
+SWITCHES = {
+    "json": "print exactly one JSON document on stdout; everything else goes to stderr",
+    "quiet": "say nothing but warnings and errors",
+    "no-progress": "draw no progress bars",
+    "offline": "never touch the network; SAM_CRACK_OFFLINE=1 does the same",
+}
+_PLACE = "command line"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """What one command line asks for."""
+
+    options: Any
+    """The verb's own options."""
+    console: Console
+    """The switches that all verbs share."""
+    run_config: RunConfig | None
+    """The resolved configuration, for verbs that take one."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse that raises our one-line error in place of printing two."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{self.prog}: {message}", "", f"see {self.prog} --help")
+
+
+def read_command(
+    argv: Sequence[str], options: type, *, prog: str, summary: str, config: bool
+) -> Command:
+    """Parse what follows the verb; `--help` prints and exits."""
+    parser = command_parser(options, prog=prog, summary=summary, config=config)
+    given, unknown = parser.parse_known_args([_dotted_name(word) for word in argv])
+    if unknown:
+        raise _unknown(parser, unknown[0])
+    values = {name: value for name, value in vars(given).items() if value is not None}
+    switches = {name.replace("-", "_"): bool(values.pop(f"@{name}", False)) for name in SWITCHES}
+    switches["offline"] |= os.environ.get("SAM_CRACK_OFFLINE", "").lower() not in ("", "0", "false")
+    settings = {
+        name.removeprefix("@option:"): _as_setting(leaves(options), name, value)
+        for name, value in values.items()
+        if name.startswith("@option:")
+    }
+    flags = {name: str(value) for name, value in values.items() if not name.startswith("@")}
+    file = values.get("@config") or values.get("@option:config")
+    return Command(
+        options=build(options, settings),
+        console=Console(**switches),
+        run_config=_resolve(file, flags) if config else None,
+    )
+
+
+def command_parser(options: type, *, prog: str, summary: str, config: bool) -> _Parser:
+    """Build the parser of one verb from its dataclass of options."""
+    own = leaves(options)
+    positionals = [n.upper() for n, leaf in own.items() if leaf.default is dataclasses.MISSING]
+    usage = " ".join([prog, *positionals, "[options]", *(["[--section.key VALUE]"] * config)])
+    parser = _Parser(
+        prog=prog, usage=usage, description=summary, allow_abbrev=False, add_help=False
+    )
+    group = parser.add_argument_group("options")
+    for name, leaf in own.items():
+        _add(group, name, leaf, dest=f"@option:{name}", flag=name.replace("_", "-"))
+    if config and "config" not in own:
+        help_text = "YAML file, or the name of one that comes with the package. Example: demo"
+        group.add_argument("--config", metavar="FILE", dest="@config", help=help_text)
+    common = parser.add_argument_group("switches of every verb")
+    for name, text in SWITCHES.items():
+        common.add_argument(f"--{name}", action="store_true", dest=f"@{name}", help=text)
+    common.add_argument("-h", "--help", action="help", help="show this text")
+    if config:
+        _add_sections(parser)
+    return parser
+
+
+def _add_sections(parser: _Parser) -> None:
+    groups: dict[str, argparse._ArgumentGroup] = {}
+    for name, leaf in leaves(RunConfig).items():
+        section = name.rpartition(".")[0]
+        if section not in groups:
+            text = (leaf.owner.__doc__ or "").partition("\n")[0]
+            groups[section] = parser.add_argument_group(f"{section or 'run'}: {text}")
+        _add(groups[section], name, leaf, dest=name, flag=name, switch=False)
+
+
+def _add(
+    group: argparse._ArgumentGroup,
+    name: str,
+    leaf: Leaf,
+    *,
+    dest: str,
+    flag: str,
+    switch: bool = True,
+) -> None:
+    doc = field_docs(leaf.owner).get(name.rpartition(".")[2], "")
+    required = leaf.default is dataclasses.MISSING
+    default = "" if required else f"; default {as_text(leaf.default) or 'empty'}"
+    text = f"{doc} [{describe(leaf.kind)}{default}]".strip().replace("%", "%%")
+    metavar = name.rpartition(".")[2].upper()
+    if required:
+        repeated = element_kind(leaf.kind) is not None
+        nargs = "+" if repeated else None
+        group.add_argument(dest, metavar=metavar, nargs=nargs, help=text)
+    elif leaf.kind is bool and switch:
+        action = argparse.BooleanOptionalAction
+        group.add_argument(f"--{flag}", dest=dest, action=action, default=None, help=text)
+    else:
+        group.add_argument(f"--{flag}", dest=dest, metavar=metavar, help=text)
+
+
+def _as_setting(own: Mapping[str, Leaf], name: str, value: object) -> Setting:
+    if isinstance(value, list):
+        return Setting(raw=value, place=_PLACE)
+    text = as_text(value) if isinstance(value, bool) else str(value)
+    return from_text(own[name.removeprefix("@option:")].kind, text, _PLACE)
+
+
+def _resolve(file: str | None, flags: Mapping[str, str]) -> RunConfig:
+    path = None if file is None else Path(file).expanduser()
+    if path is not None and not path.exists() and path.name == file and not path.suffix:
+        path = shipped_config(path.name)
+    return load_config(RunConfig, file=path, flags=flags, environ=os.environ)
+
+
+def _dotted_name(word: str) -> str:
+    """Take `--train.head-lr` for `--train.head_lr`."""
+    name, sign, value = word.partition("=")
+    dotted = name.startswith("--") and "." in name
+    return "--" + name[2:].replace("-", "_") + sign + value if dotted else word
+
+
+def _unknown(parser: _Parser, word: str) -> UsageError:
+    name = word.partition("=")[0]
+    if not name.startswith("-"):
+        return UsageError(
+            f"{parser.prog}: {word!r} is one argument too many", "", f"see {parser.prog} --help"
+        )
+    known = [flag for action in parser._actions for flag in action.option_strings]
+    near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
+    todo = f"did you mean {' or '.join(near)}?" if near else f"see {parser.prog} --help"
+    return UsageError(f"{parser.prog}: {name} is not an option", "", todo)
