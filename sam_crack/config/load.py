@@ -120,8 +120,10 @@ def dump_config(config: object) -> str:
     """Write a config as YAML, complete: every setting, defaults included."""
     import yaml
 
-    text = yaml.safe_dump(plain(config), sort_keys=False, allow_unicode=True, width=10_000)
-    return str(text)
+    tree = plain(config)
+    # PyYAML loses line separators such as NEL unless it writes them as escapes
+    legible = json.dumps(tree, ensure_ascii=False).isprintable()
+    return str(yaml.safe_dump(tree, sort_keys=False, allow_unicode=legible, width=10_000))
 
 
 def overlay_of(config: object) -> dict[str, Any]:
