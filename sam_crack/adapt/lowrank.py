@@ -1,0 +1,187 @@
+"""LoRA and its relatives, through peft and in peft's own format."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sam_crack.config.schema import AdapterConfig
+from sam_crack.errors import UsageError
+
+from .plan import Plan, check_rank
+from .store import compare_facts, read_facts, read_tensors, write_facts, write_tensors
+
+METHODS = ("lora", "dora", "adalora", "loha", "lokr")
+WEIGHTS = "adapter_model.safetensors"
+CONFIG = "adapter_config.json"
+PREFIX = "base_model.model."
+_SHAPING = ("peft_type", "use_dora", "r", "init_r", "lora_alpha", "alpha", "target_modules")
+
+
+class LowRank:
+    """A peft model around an encoder."""
+
+    def __init__(
+        self, encoder: nn.Module, config: AdapterConfig, plan: Plan, total_steps: int
+    ) -> None:
+        """Wrap the layers of the plan; a layer that peft passes over in silence raises.
+
+        Args:
+            encoder: Frozen so far; its layers are replaced in place.
+            config: Method, rank, scale and dropout.
+            plan: Layers by full name.
+            total_steps: Optimiser steps of the whole training, for the rank schedule of adalora.
+        """
+        from peft import get_peft_model
+        from peft.tuners.tuners_utils import BaseTunerLayer
+
+        check_rank(encoder, config, plan.layers)
+        names = {name for name, _ in encoder.named_parameters()}
+        self.encoder: nn.Module = get_peft_model(encoder, peft_config(config, plan, total_steps))
+        self._peft: Any = self.encoder
+        self.matched = tuple(
+            name.removeprefix(PREFIX)
+            for name, module in self.encoder.named_modules()
+            if isinstance(module, BaseTunerLayer)
+        )
+        if set(self.matched) != set(plan.layers):
+            missing = sorted(set(plan.layers) - set(self.matched))
+            extra = sorted(set(self.matched) - set(plan.layers))
+            raise UsageError(
+                f"{config.method}: peft left out {missing} and added {extra}",
+                "the layers asked for, and no others",
+                "rename modules whose names end in one another",
+            )
+        self.first_block: int | None = min(plan.blocks)
+        raw = [name for name, weight in self.encoder.named_parameters() if weight.requires_grad]
+        self.names = {_stable(name): name for name in raw}
+        assert not names & {name.removeprefix(PREFIX) for name in raw}
+
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """Return peft's parameters without its wrapping in the names."""
+        return {stable: self.encoder.get_parameter(raw) for stable, raw in self.names.items()}
+
+    @contextmanager
+    def disabled(self) -> Iterator[None]:
+        """Switch the adapter off."""
+        with self._peft.disable_adapter():
+            yield
+
+    def merged_state(self) -> dict[str, Tensor]:
+        """Fold a copy: unfolding in place would not give the base back bit for bit."""
+        merged: nn.Module = copy.deepcopy(self._peft).merge_and_unload()
+        return {name: tensor.detach() for name, tensor in merged.state_dict().items()}
+
+    def save(self, folder: Path) -> None:
+        """Write peft's two files; `peft.PeftModel.from_pretrained` reads them."""
+        write_tensors(folder / WEIGHTS, self._state())
+        write_facts(folder / CONFIG, self._facts())
+        pattern = getattr(self._own, "rank_pattern", None)
+        if self._own.peft_type == "ADALORA" and pattern:
+            write_facts(folder / "rank_pattern.json", pattern)
+
+    def load(self, folder: Path) -> None:
+        """Read peft's two files into this adapter, which must be shaped alike."""
+        from peft import set_peft_model_state_dict
+
+        own, found = self._facts(), read_facts(folder / CONFIG)
+        compare_facts(folder / CONFIG, found, {key: own[key] for key in _SHAPING if key in own})
+        tensors = read_tensors(folder / WEIGHTS, self._state())
+        # With a rank pattern set, peft would cut the tensors it is about to fill.
+        if self._own.peft_type == "ADALORA":
+            self._own.rank_pattern = None
+        set_peft_model_state_dict(self._peft, tensors)
+        pattern = folder / "rank_pattern.json"
+        if self._own.peft_type == "ADALORA" and pattern.is_file():
+            self._own.rank_pattern = read_facts(pattern)
+
+    def after_step(self, step: int) -> None:
+        """Let adalora move rank between layers; gradients of the step must still be there."""
+        if self._own.peft_type == "ADALORA":
+            self._peft.base_model.update_and_allocate(step)
+
+    def penalty(self) -> Tensor | None:
+        """Keep the factors of adalora orthogonal (Zhang 2023, equation 4); nothing for others."""
+        if self._own.peft_type != "ADALORA":
+            return None
+        weight: float = self._own.orth_reg_weight
+        distances = []
+        for name, factor in self.parameters().items():
+            if ".lora_E" not in name:
+                gram = factor @ factor.T if ".lora_A" in name else factor.T @ factor
+                distances.append(torch.linalg.norm(gram - torch.eye(len(gram)).to(gram)))
+        return weight * torch.stack(distances).mean()
+
+    @property
+    def _own(self) -> Any:  # noqa: ANN401 - peft is untyped
+        return self._peft.peft_config["default"]
+
+    def _state(self) -> dict[str, Tensor]:
+        from peft import get_peft_model_state_dict
+
+        # Whole tensors, also where adalora has masked rows: they may come back before the end.
+        pattern = getattr(self._own, "rank_pattern", None)
+        if self._own.peft_type == "ADALORA":
+            self._own.rank_pattern = None
+        try:
+            state: dict[str, Tensor] = get_peft_model_state_dict(
+                self._peft, save_embedding_layers=False
+            )
+        finally:
+            if self._own.peft_type == "ADALORA":
+                self._own.rank_pattern = pattern
+        return state
+
+    def _facts(self) -> dict[str, object]:
+        facts = self._own.to_dict()
+        if self._own.peft_type == "ADALORA":
+            facts["rank_pattern"] = None
+        listed = {key: sorted(v) if isinstance(v, set) else v for key, v in facts.items()}
+        peft_type = listed["peft_type"]
+        return listed | {
+            "peft_type": getattr(peft_type, "value", peft_type),
+            "inference_mode": True,
+        }
+
+
+def peft_config(config: AdapterConfig, plan: Plan, total_steps: int) -> Any:  # noqa: ANN401 - peft is untyped
+    """Translate to the configuration class of the method."""
+    from peft import AdaLoraConfig, LoHaConfig, LoKrConfig, LoraConfig
+
+    where: dict[str, Any] = {"task_type": None, "target_modules": list(plan.layers)}
+    lora = where | {"lora_alpha": config.alpha, "lora_dropout": config.dropout, "bias": "none"}
+    match config.method:
+        case "lora" | "dora":
+            return LoraConfig(r=config.rank, use_dora=config.method == "dora", **lora)
+        case "adalora":
+            return AdaLoraConfig(
+                target_r=config.rank, **_schedule(config.rank, total_steps), **lora
+            )
+        case "loha":
+            return LoHaConfig(r=config.rank, alpha=config.alpha, **where)
+        case "lokr":
+            return LoKrConfig(r=config.rank, alpha=config.alpha, **where)
+    raise AssertionError(config.method)
+
+
+def _schedule(rank: int, total_steps: int) -> dict[str, int]:
+    """Start at one and a half times the rank; give it away between 10 and 70 % of the training."""
+    return {
+        "init_r": math.ceil(1.5 * rank),
+        "total_step": max(1, total_steps),
+        "tinit": total_steps // 10,
+        "tfinal": 3 * total_steps // 10,
+        "deltaT": max(1, total_steps // 100),
+    }
+
+
+def _stable(name: str) -> str:
+    parts: Sequence[str] = name.removeprefix(PREFIX).split(".")
+    return ".".join(part for part in parts if part not in {"default", "base_layer"})
