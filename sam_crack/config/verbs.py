@@ -62,3 +62,15 @@ class WeightsPathOptions:
 
     name: WeightsName
     """Which base weights. Example: mobile_sam."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MergeOptions:
+    """`sam-crack merge`."""
+
+    run: Path
+    """Checkpoint folder, or a run folder with one in it. Example: runs/train/dnit-1."""
+    out: Path = Path("merged.pth")
+    """File to write: .pth for segment_anything, or .safetensors. Example: road_sam.pth."""
+    overwrite: bool = False
+    """Replace the file if it exists."""

@@ -1,0 +1,151 @@
+"""The description of a checkpoint, `model.json`: written in full, believed only when it agrees."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sam_crack.config.load import leaves, load_config
+from sam_crack.config.schema import ModelConfig
+from sam_crack.errors import IntegrityError, SamCrackError
+
+FORMAT = "sam-crack model 1"
+DESCRIPTION = "model.json"
+LARGEST_DESCRIPTION_BYTES = 10_000_000
+LARGEST_SIDE_PX = 8192
+AGAIN = "copy or fetch the checkpoint again"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointMeta:
+    """What a user of the weights must know beside them."""
+
+    classes: tuple[str, ...]
+    """Foreground classes in the order of the logits."""
+    threshold: float
+    """Probability from which a pixel is foreground, chosen on validation."""
+    scale: float | None = None
+    """Label width in pixels, or other measure of scale, at which it was trained."""
+    base_sha256: str = ""
+    """Fingerprint of the base tensors; saving fills it in."""
+    config_hash: str = ""
+    """Hash of the run's whole configuration."""
+    data_hash: str = ""
+    """Hash of the training data."""
+    metrics: dict[str, float] = field(default_factory=dict)
+    """Scores on validation by name."""
+    steps: int = 0
+    """Optimiser steps done."""
+
+
+def seal(body: Mapping[str, object]) -> str:
+    """Return the hash of a description without its own hash."""
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """Read `model.json` and check that it is of this format and as it was written."""
+    path = folder / DESCRIPTION
+    try:
+        if not path.is_file():
+            raise broken(path, "missing", "a checkpoint folder holds it", "give that folder")
+        if path.stat().st_size > LARGEST_DESCRIPTION_BYTES:
+            raise broken(path, "too large", f"at most {LARGEST_DESCRIPTION_BYTES:,} bytes")
+        body = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise broken(path, "not valid JSON", "the file as it was written") from error
+    except OSError as error:
+        raise broken(path, str(error.strerror).lower(), "a readable file") from error
+    if not isinstance(body, dict) or body.get("format") != FORMAT:
+        found = body.get("format") if isinstance(body, dict) else None
+        raise broken(path, f"format {str(found)[:40]!r}", f"{FORMAT!r} is read", "update sam-crack")
+    given = body.pop("sha256", None)
+    if given != seal(body):
+        raise broken(path, "changed since it was written", "its own hash must agree")
+    return body
+
+
+def read_config(folder: Path, body: Mapping[str, Any]) -> ModelConfig:
+    """Return the model configuration; settings of a later version are refused."""
+    flags: dict[str, str] = {}
+
+    def flatten(node: object, prefix: str) -> None:
+        if isinstance(node, dict) and prefix.strip(".") not in leaves(ModelConfig):
+            for key, value in node.items():
+                flatten(value, f"{prefix}{key}.")
+        else:
+            flags[prefix.strip(".")] = _as_flag(node)
+
+    try:
+        flatten(body.get("config"), "")
+        config = load_config(ModelConfig, flags=flags)
+    except (SamCrackError, RecursionError) as error:
+        given = error.given if isinstance(error, SamCrackError) else "config nested too deep"
+        raise broken(folder / DESCRIPTION, given, "a model configuration") from error
+    if max(config.window) > LARGEST_SIDE_PX:
+        given = f"window {list(config.window)}"
+        raise broken(folder / DESCRIPTION, given, f"sides of at most {LARGEST_SIDE_PX} px")
+    return config
+
+
+def _as_flag(value: object) -> str:
+    """Write a JSON value as a flag would give it, numbers in full."""
+    if isinstance(value, list):
+        return ",".join(_as_flag(item) for item in value)
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+
+
+def read_meta(folder: Path, body: Mapping[str, Any]) -> CheckpointMeta:
+    """Return the description beside the weights, every value checked."""
+    raw = body.get("meta")
+    known = {item.name for item in dataclasses.fields(CheckpointMeta)}
+    try:
+        if not isinstance(raw, dict) or raw.keys() != known:
+            raise ValueError("not the known fields")
+        metrics = raw["metrics"].items()
+        meta = CheckpointMeta(
+            classes=tuple(_text(name) for name in raw["classes"]),
+            threshold=_number(raw["threshold"], 1),
+            scale=None if raw["scale"] is None else _number(raw["scale"], math.inf),
+            base_sha256=_text(raw["base_sha256"]),
+            config_hash=_text(raw["config_hash"]),
+            data_hash=_text(raw["data_hash"]),
+            metrics={k: math.nan if v is None else float(v) for k, v in metrics},
+            steps=int(raw["steps"]),
+        )
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        reason = f"meta: {' '.join(str(error).split())[:80]}"
+        raise broken(folder / DESCRIPTION, reason, "as save_checkpoint writes it") from error
+    return meta
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not text")
+    return value
+
+
+def _number(value: object, most: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+        raise ValueError(f"{value!r} is not a number from 0 to {most:g}")
+    return float(value)
+
+
+def meta_to_json(meta: CheckpointMeta) -> dict[str, object]:
+    """Return the fields as JSON holds them; a score that is not a number becomes null."""
+    metrics = {
+        name: value if math.isfinite(value) else None for name, value in meta.metrics.items()
+    }
+    return dataclasses.asdict(meta) | {"metrics": metrics}
+
+
+def broken(path: Path, given: str, accepted: str, todo: str = AGAIN) -> IntegrityError:
+    """Compose the error about one file of a checkpoint."""
+    return IntegrityError(f"{path}: {given}", accepted, todo)
