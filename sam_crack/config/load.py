@@ -18,7 +18,6 @@ from sam_crack.errors import SamCrackError, UsageError
 
 C = TypeVar("C")
 ENVIRONMENT_PREFIX = "SAM_CRACK__"
-_SHIPPED = ("_configs", "../configs")  # inside the wheel; beside the package in a checkout
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,14 +154,14 @@ def value_at(config: object, name: str) -> object:
 
 def shipped_config(name: str) -> Path:
     """Return the path of a config that comes with the package, in a checkout and in a wheel."""
-    package = Path(__file__).parent.parent
-    names: list[str] = []
-    for folder in _SHIPPED:
-        file = (package / folder / f"{name}.yaml").resolve()
-        if file.is_file():
-            return file
-        names += [path.stem for path in (package / folder).glob("*.yaml")]
-    raise UsageError(f"config {name!r} does not come with the package", *suggest(name, names))
+    package = Path(__file__).resolve().parents[1]
+    folder = package / "_configs"  # where pyproject.toml puts configs/ in the wheel
+    folder = folder if folder.is_dir() else package.parent / "configs"
+    file = folder / f"{name}.yaml"
+    if not file.is_file():
+        names = [path.stem for path in folder.glob("*.yaml")]
+        raise UsageError(f"config {name!r} does not come with the package", *suggest(name, names))
+    return file
 
 
 def suggest(word: str, names: Iterable[str]) -> tuple[str, str]:
