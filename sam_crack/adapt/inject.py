@@ -5,18 +5,23 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import assert_never
 
 from torch import Tensor, nn
 
 from sam_crack.config.schema import AdapterConfig
+from sam_crack.errors import UsageError
 
-from . import lowrank
+from .bottleneck import bottleneck_parts
+from .conv_lora import conv_lora_parts
 from .engine import Engine
 from .freeze import freeze
+from .hooked import CONTAINER, Hooked
 from .lowrank import LowRank
 from .methods import METHODS
 from .plan import Plan, resolve
 from .sites import Sites
+from .two_level import two_level_parts
 from .weights import Selected, chosen_weights
 
 _HOW_BUILT = ("rank", "alpha", "width")
@@ -112,6 +117,7 @@ def inject(
         sites: Where the encoder can be adapted.
         total_steps: Optimiser steps of the training, for methods with a schedule.
     """
+    _refuse_adapted(encoder)
     plan = resolve(encoder, config, sites)
     freeze(encoder)
     engine = _build(encoder, config, sites, plan=plan, total_steps=total_steps)
@@ -137,15 +143,34 @@ def inject(
 def _build(
     encoder: nn.Module, config: AdapterConfig, sites: Sites, *, plan: Plan, total_steps: int
 ) -> Engine:
-    if config.method in lowrank.METHODS:
-        return LowRank(encoder, config, plan, total_steps)
     shaping = sorted(METHODS[config.method].settings.intersection(_HOW_BUILT))
     facts: dict[str, object] = {
         "method": config.method,
         "blocks": list(plan.blocks),
         "targets": list(plan.asked),
     } | {name: getattr(config, name) for name in shaping}
-    names, first_block = chosen_weights(encoder, config.method, sites, plan.blocks)
-    selected = Selected(encoder, names, facts)
-    selected.first_block = first_block
-    return selected
+    match config.method:
+        case "lora" | "dora" | "adalora" | "loha" | "lokr":
+            return LowRank(encoder, config, plan, total_steps)
+        case "conv_lora":
+            parts = conv_lora_parts(encoder, config, sites, plan)
+        case "bottleneck":
+            parts = bottleneck_parts(encoder, config, sites, plan.blocks)
+        case "two_level":
+            parts = two_level_parts(encoder, config, sites, plan.blocks)
+        case "norm" | "bias" | "head_only" | "full":
+            names, first = chosen_weights(encoder, config.method, sites, plan.blocks)
+            return Selected(encoder, names, facts, first_block=first)
+        case never:
+            assert_never(never)
+    return Hooked(encoder, parts, facts, first_block=min(plan.blocks))
+
+
+def _refuse_adapted(encoder: nn.Module) -> None:
+    wrapped = any(".base_layer." in name for name, _ in encoder.named_parameters())
+    if wrapped or CONTAINER in dict(encoder.named_children()):
+        raise UsageError(
+            "the encoder carries an adapter already",
+            "a plain encoder",
+            "build a new one, or load merged weights into one",
+        )

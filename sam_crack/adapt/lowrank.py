@@ -18,7 +18,6 @@ from sam_crack.errors import UsageError
 from .plan import Plan, check_rank
 from .store import compare_facts, read_facts, read_tensors, write_facts, write_tensors
 
-METHODS = ("lora", "dora", "adalora", "loha", "lokr")
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
 PREFIX = "base_model.model."
@@ -83,9 +82,6 @@ class LowRank:
         """Write peft's two files; `peft.PeftModel.from_pretrained` reads them."""
         write_tensors(folder / WEIGHTS, self._state())
         write_facts(folder / CONFIG, self._facts())
-        pattern = getattr(self._own, "rank_pattern", None)
-        if self._own.peft_type == "ADALORA" and pattern:
-            write_facts(folder / "rank_pattern.json", pattern)
 
     def load(self, folder: Path) -> None:
         """Read peft's two files into this adapter, which must be shaped alike."""
@@ -94,22 +90,24 @@ class LowRank:
         own, found = self._facts(), read_facts(folder / CONFIG)
         compare_facts(folder / CONFIG, found, {key: own[key] for key in _SHAPING if key in own})
         tensors = read_tensors(folder / WEIGHTS, self._state())
-        # With a rank pattern set, peft would cut the tensors it is about to fill.
-        if self._own.peft_type == "ADALORA":
+        if self._shares_rank:
             self._own.rank_pattern = None
         set_peft_model_state_dict(self._peft, tensors)
-        pattern = folder / "rank_pattern.json"
-        if self._own.peft_type == "ADALORA" and pattern.is_file():
-            self._own.rank_pattern = read_facts(pattern)
 
     def after_step(self, step: int) -> None:
         """Let adalora move rank between layers; gradients of the step must still be there."""
-        if self._own.peft_type == "ADALORA":
-            self._peft.base_model.update_and_allocate(step)
+        if not self._shares_rank:
+            return
+        assert all(weight.grad is not None for weight in self.parameters().values()), (
+            "call after_step between the optimiser's step and zero_grad"
+        )
+        if step > self._own.total_step - self._own.tfinal and self._own.rank_pattern is None:
+            self._own.rank_pattern = self._pattern()
+        self._peft.base_model.update_and_allocate(step)
 
     def penalty(self) -> Tensor | None:
         """Keep the factors of adalora orthogonal (Zhang 2023, equation 4); nothing for others."""
-        if self._own.peft_type != "ADALORA":
+        if not self._shares_rank:
             return None
         weight: float = self._own.orth_reg_weight
         distances = []
@@ -123,25 +121,37 @@ class LowRank:
     def _own(self) -> Any:  # noqa: ANN401 - peft is untyped
         return self._peft.peft_config["default"]
 
+    @property
+    def _shares_rank(self) -> bool:
+        return bool(self._own.peft_type == "ADALORA")
+
+    def _pattern(self) -> dict[str, list[bool]]:
+        """Read off which ranks were given away, after a resume: their singular values are zero."""
+        return {
+            raw.removeprefix(PREFIX): (self.encoder.get_parameter(raw) != 0).flatten().tolist()
+            for stable, raw in self.names.items()
+            if stable.endswith(".lora_E")
+        }
+
     def _state(self) -> dict[str, Tensor]:
+        """Return whole tensors, also where adalora has masked ranks: they may still come back."""
         from peft import get_peft_model_state_dict
 
-        # Whole tensors, also where adalora has masked rows: they may come back before the end.
         pattern = getattr(self._own, "rank_pattern", None)
-        if self._own.peft_type == "ADALORA":
+        if self._shares_rank:
             self._own.rank_pattern = None
         try:
             state: dict[str, Tensor] = get_peft_model_state_dict(
                 self._peft, save_embedding_layers=False
             )
         finally:
-            if self._own.peft_type == "ADALORA":
+            if self._shares_rank:
                 self._own.rank_pattern = pattern
         return state
 
     def _facts(self) -> dict[str, object]:
         facts = self._own.to_dict()
-        if self._own.peft_type == "ADALORA":
+        if self._shares_rank:
             facts["rank_pattern"] = None
         listed = {key: sorted(v) if isinstance(v, set) else v for key, v in facts.items()}
         peft_type = listed["peft_type"]

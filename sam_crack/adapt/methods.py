@@ -29,7 +29,6 @@ class MethodSpec:
 
 
 _LAYERS = frozenset({"blocks", "targets", "rank", "alpha"})
-_WINDOWS = "the convolutions of attention layers end at the borders of each attention window"
 
 METHODS: dict[str, MethodSpec] = {
     "lora": MethodSpec(
@@ -72,7 +71,6 @@ METHODS: dict[str, MethodSpec] = {
         settings=_LAYERS | {"dropout"},
         targets=ATTENTION,
         mergeable=False,
-        limits={"tinyvit": _WINDOWS},
         paper="Zhong 2024, arXiv 2401.17868",
     ),
     "bottleneck": MethodSpec(

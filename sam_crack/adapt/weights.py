@@ -20,7 +20,12 @@ class Selected:
     """An encoder of which some weights learn; a copy of their base values is kept aside."""
 
     def __init__(
-        self, encoder: nn.Module, names: Sequence[str], facts: Mapping[str, object]
+        self,
+        encoder: nn.Module,
+        names: Sequence[str],
+        facts: Mapping[str, object],
+        *,
+        first_block: int | None,
     ) -> None:
         """Let the named parameters learn.
 
@@ -28,11 +33,12 @@ class Selected:
             encoder: Frozen so far.
             names: Parameters by their names in the encoder.
             facts: What a saved adapter must agree on, method first.
+            first_block: Shallowest block that needs gradients; None for the whole encoder.
         """
         self.encoder = encoder
         self.matched = tuple(names)
         self.facts = dict(facts)
-        self.first_block: int | None = None
+        self.first_block = first_block
         chosen = self.parameters()
         halves = sorted({str(p.dtype) for p in chosen.values() if p.dtype != torch.float32})
         if halves:
