@@ -8,6 +8,8 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from .adalora import RankSchedule
+
 
 class Engine(Protocol):
     """One encoder with one method in place."""
@@ -18,6 +20,8 @@ class Engine(Protocol):
     """Names of the modules or parameters, in the plain encoder, that were adapted."""
     first_block: int | None
     """Shallowest block that needs gradients; None for the whole encoder."""
+    schedule: RankSchedule | None
+    """What the method does during training beyond gradients, if anything."""
 
     def parameters(self) -> dict[str, nn.Parameter]:
         """Adapter parameters by a name that does not change between runs."""
@@ -37,12 +41,4 @@ class Engine(Protocol):
 
     def load(self, folder: Path) -> None:
         """Read an adapter of the same shape."""
-        ...
-
-    def after_step(self, step: int) -> None:
-        """Do what the method does between an optimiser step and the next zeroing of gradients."""
-        ...
-
-    def penalty(self) -> Tensor | None:
-        """Term that the method adds to the loss, if it has one."""
         ...

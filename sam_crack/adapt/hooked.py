@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from sam_crack.errors import UsageError
 
+from .adalora import RankSchedule
 from .methods import METHODS
 from .store import compare_facts, read_facts, read_tensors, write_facts, write_tensors
 
@@ -71,6 +72,7 @@ class Hooked:
         self.encoder = encoder
         self.matched = tuple(dict.fromkeys(part.host for part in parts))
         self.first_block: int | None = first_block
+        self.schedule: RankSchedule | None = None
         self.facts = dict(facts)
         self.switch = Switch()
         self.names: dict[str, str] = {}
@@ -121,10 +123,3 @@ class Hooked:
         with torch.no_grad():
             for name, parameter in own.items():
                 parameter.copy_(tensors[name])
-
-    def after_step(self, step: int) -> None:
-        """Do nothing."""
-
-    def penalty(self) -> Tensor | None:
-        """Add nothing to the loss."""
-        return None

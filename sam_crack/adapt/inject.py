@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,12 +99,22 @@ class Adapted:
         self._engine.load(folder)
 
     def after_step(self, step: int) -> None:
-        """Tell the method that an optimiser step was made; call before gradients are zeroed."""
-        self._engine.after_step(step)
+        """Tell the method that a step was made, counted from 1; gradients must still be there."""
+        if self._engine.schedule:
+            self._engine.schedule.after_step(step)
 
     def penalty(self) -> Tensor | None:
-        """Return the term the method adds to the loss, if it has one."""
-        return self._engine.penalty()
+        """Return the term that the method adds to the loss, if it has one."""
+        return self._engine.schedule.penalty() if self._engine.schedule else None
+
+    def schedule_state(self) -> dict[str, Tensor]:
+        """Return what an exact resume needs besides parameters; empty for most methods."""
+        return self._engine.schedule.state() if self._engine.schedule else {}
+
+    def load_schedule_state(self, state: Mapping[str, Tensor]) -> None:
+        """Take up what `schedule_state` returned."""
+        if self._engine.schedule:
+            self._engine.schedule.restore(state)
 
 
 def inject(

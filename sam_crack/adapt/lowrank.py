@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from sam_crack.config.schema import AdapterConfig
 from sam_crack.errors import UsageError
 
+from .adalora import RankSchedule, schedule_settings
 from .plan import Plan, check_rank
 from .store import compare_facts, read_facts, read_tensors, write_facts, write_tensors
 
@@ -45,6 +44,7 @@ class LowRank:
         names = {name for name, _ in encoder.named_parameters()}
         self.encoder: nn.Module = get_peft_model(encoder, peft_config(config, plan, total_steps))
         self._peft: Any = self.encoder
+        self.schedule = RankSchedule(self._peft) if config.method == "adalora" else None
         self.matched = tuple(
             name.removeprefix(PREFIX)
             for name, module in self.encoder.named_modules()
@@ -90,69 +90,26 @@ class LowRank:
         own, found = self._facts(), read_facts(folder / CONFIG)
         compare_facts(folder / CONFIG, found, {key: own[key] for key in _SHAPING if key in own})
         tensors = read_tensors(folder / WEIGHTS, self._state())
-        if self._shares_rank:
-            self._own.rank_pattern = None
+        if self.schedule:
+            self.schedule.forget_pattern()
         set_peft_model_state_dict(self._peft, tensors)
-
-    def after_step(self, step: int) -> None:
-        """Let adalora move rank between layers; gradients of the step must still be there."""
-        if not self._shares_rank:
-            return
-        assert all(weight.grad is not None for weight in self.parameters().values()), (
-            "call after_step between the optimiser's step and zero_grad"
-        )
-        if step > self._own.total_step - self._own.tfinal and self._own.rank_pattern is None:
-            self._own.rank_pattern = self._pattern()
-        self._peft.base_model.update_and_allocate(step)
-
-    def penalty(self) -> Tensor | None:
-        """Keep the factors of adalora orthogonal (Zhang 2023, equation 4); nothing for others."""
-        if not self._shares_rank:
-            return None
-        weight: float = self._own.orth_reg_weight
-        distances = []
-        for name, factor in self.parameters().items():
-            if ".lora_E" not in name:
-                gram = factor @ factor.T if ".lora_A" in name else factor.T @ factor
-                distances.append(torch.linalg.norm(gram - torch.eye(len(gram)).to(gram)))
-        return weight * torch.stack(distances).mean()
 
     @property
     def _own(self) -> Any:  # noqa: ANN401 - peft is untyped
         return self._peft.peft_config["default"]
 
-    @property
-    def _shares_rank(self) -> bool:
-        return bool(self._own.peft_type == "ADALORA")
-
-    def _pattern(self) -> dict[str, list[bool]]:
-        """Read off which ranks were given away, after a resume: their singular values are zero."""
-        return {
-            raw.removeprefix(PREFIX): (self.encoder.get_parameter(raw) != 0).flatten().tolist()
-            for stable, raw in self.names.items()
-            if stable.endswith(".lora_E")
-        }
-
     def _state(self) -> dict[str, Tensor]:
-        """Return whole tensors, also where adalora has masked ranks: they may still come back."""
         from peft import get_peft_model_state_dict
 
-        pattern = getattr(self._own, "rank_pattern", None)
-        if self._shares_rank:
-            self._own.rank_pattern = None
-        try:
+        with self.schedule.whole() if self.schedule else nullcontext():
             state: dict[str, Tensor] = get_peft_model_state_dict(
                 self._peft, save_embedding_layers=False
             )
-        finally:
-            if self._shares_rank:
-                self._own.rank_pattern = pattern
         return state
 
     def _facts(self) -> dict[str, object]:
-        facts = self._own.to_dict()
-        if self._shares_rank:
-            facts["rank_pattern"] = None
+        with self.schedule.whole() if self.schedule else nullcontext():
+            facts = self._own.to_dict()
         listed = {key: sorted(v) if isinstance(v, set) else v for key, v in facts.items()}
         peft_type = listed["peft_type"]
         return listed | {
@@ -171,25 +128,12 @@ def peft_config(config: AdapterConfig, plan: Plan, total_steps: int) -> Any:  # 
         case "lora" | "dora":
             return LoraConfig(r=config.rank, use_dora=config.method == "dora", **lora)
         case "adalora":
-            return AdaLoraConfig(
-                target_r=config.rank, **_schedule(config.rank, total_steps), **lora
-            )
+            return AdaLoraConfig(**schedule_settings(config.rank, total_steps), **lora)
         case "loha":
             return LoHaConfig(r=config.rank, alpha=config.alpha, **where)
         case "lokr":
             return LoKrConfig(r=config.rank, alpha=config.alpha, **where)
     raise AssertionError(config.method)
-
-
-def _schedule(rank: int, total_steps: int) -> dict[str, int]:
-    """Start at one and a half times the rank; give it away between 10 and 70 % of the training."""
-    return {
-        "init_r": math.ceil(1.5 * rank),
-        "total_step": max(1, total_steps),
-        "tinit": total_steps // 10,
-        "tfinal": 3 * total_steps // 10,
-        "deltaT": max(1, total_steps // 100),
-    }
 
 
 def _stable(name: str) -> str:

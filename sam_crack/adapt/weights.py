@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from sam_crack.errors import UsageError
 
+from .adalora import RankSchedule
 from .sites import Sites
 from .store import compare_facts, read_facts, read_tensors, write_facts, write_tensors
 
@@ -39,6 +40,7 @@ class Selected:
         self.matched = tuple(names)
         self.facts = dict(facts)
         self.first_block = first_block
+        self.schedule: RankSchedule | None = None
         chosen = self.parameters()
         halves = sorted({str(p.dtype) for p in chosen.values() if p.dtype != torch.float32})
         if halves:
@@ -85,13 +87,6 @@ class Selected:
             for name, weight in chosen.items():
                 weight.copy_(tensors[name])
         self._forget_caches()
-
-    def after_step(self, step: int) -> None:
-        """Do nothing."""
-
-    def penalty(self) -> Tensor | None:
-        """Add nothing to the loss."""
-        return None
 
     def _assign(self, values: Mapping[str, Tensor]) -> None:
         # `.data`, because an in-place copy would invalidate a graph that still needs the weights
