@@ -72,6 +72,11 @@ VERBS: dict[str, Verb] = {
         options="sam_crack.config.verbs:WeightsPathOptions",
         run="sam_crack.model.weights:run_weights_path",
     ),
+    "data synth": Verb(
+        "render a 4K practice drive whose cracks are known to the millimetre",
+        options="sam_crack.config.verbs:SynthOptions",
+        run="sam_crack.data.synth.drive:run_synth",
+    ),
 }
 
 GROUPS: dict[str, tuple[str, ...]] = {

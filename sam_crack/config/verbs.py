@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+from sam_crack.config.fields import Range
 from sam_crack.config.load import config_hash, dump_config
 from sam_crack.config.schema import RunConfig
 from sam_crack.config.values import plain
@@ -74,3 +75,34 @@ class MergeOptions:
     """File to write: .pth for segment_anything, or .safetensors. Example: road_sam.pth."""
     overwrite: bool = False
     """Replace the file if it exists."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """`sam-crack train`."""
+
+    out: Path | None = None
+    """Run folder; empty makes runs/train/NAME-N. Example: runs/train/dnit-1."""
+    resume: str | None = None
+    """`auto` goes on with the newest run of this name, a path with that run. Example: auto."""
+    dry_run: bool = False
+    """Say what would happen, and stop before the first step."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthOptions:
+    """`sam-crack data synth`."""
+
+    out: Path = Path("drives/practice")
+    """Folder of the drive; a drive begun with the same settings is continued. Example: drives/a."""
+    frames: Annotated[int, Range(1, 100_000)] = 60
+    """Number of frames. Example: 120."""
+    seed: Annotated[int, Range(0, 2**31 - 1)] = 0
+    """Number from which road, cracks, light and traffic are drawn. Example: 7."""
+    video: Literal["h264", "mjpeg", "none"] = "h264"
+    """Also write the drive as a video: h264 (.mp4, needs the `video` extra, else mjpeg is written
+    and said), mjpeg (.avi) or none. Example: none."""
+    size: tuple[int, int] = (2160, 3840)
+    """Frame height,width in pixels. Example: 1080,1920."""
+    spacing: Annotated[float, Range(0.2, 50.0)] = 5.0
+    """Metres driven between frames. Example: 2.5."""

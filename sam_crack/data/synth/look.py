@@ -1,0 +1,149 @@
+"""What one drive looks like as a whole, drawn from its seed: camera, road, materials, light."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+import numpy as np
+
+from sam_crack.measure.camera import Camera
+
+Sky = Literal["clear", "broken", "overcast", "low_sun"]
+Colour = tuple[float, float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """Everything that stays the same over a drive; lengths in metres, colours linear RGB."""
+
+    # camera
+    height_m: float
+    pitch_deg: float
+    focal_widths: float
+    """Focal length in frame widths."""
+    yaw_rad: float
+    bonnet: bool
+    bonnet_colour: Colour
+    # road
+    lane_m: float
+    """Width of a lane."""
+    shoulder_m: float
+    """Paved strip outside the edge line."""
+    kerb: bool
+    rail: bool
+    centre: Literal["dashed", "double", "solid_dashed"]
+    centre_yellow: bool
+    wear: float
+    """Share of paint that has gone, 0 to 1."""
+    asphalt: Colour
+    shoulder: Colour
+    grass: Colour
+    dust: Colour
+    grain: float
+    """Strength of the aggregate, about 1."""
+    tracks: float
+    """Brightness of the wheel paths against the lane, -0.15 to 0.15."""
+    joints: bool
+    """A road of slabs: straight transverse joints at a fixed distance."""
+    # light
+    sky: Sky
+    sun_azimuth_rad: float
+    """To the right of the road's first heading."""
+    sun_height_rad: float
+    sun: float
+    """Direct light over diffuse light; 0 under a closed sky."""
+    sun_colour: Colour
+    exposure: float
+    vignette: float
+    blur_px: float
+    noise: float
+    quality: int
+    speed_mps: float
+    shutter_s: float
+
+    @property
+    def lane_middle_m(self) -> float:
+        """Offset of the own lane's middle, to the right of the centre line."""
+        return self.lane_m / 2
+
+    @property
+    def paved_m(self) -> float:
+        """Half width of what is paved."""
+        return self.lane_m + self.shoulder_m
+
+    def camera(self, size: tuple[int, int]) -> Camera:
+        """Return the camera of this drive for a frame of this height and width."""
+        return Camera(
+            height_m=self.height_m,
+            pitch_deg=self.pitch_deg,
+            focal_px=round(self.focal_widths * size[1], 3),
+            size=size,
+        )
+
+
+def _tinted(rng: np.random.Generator, grey: float, tint: Colour, spread: float) -> Colour:
+    red, green, blue = (grey * value * float(rng.uniform(1 - spread, 1 + spread)) for value in tint)
+    return red, green, blue
+
+
+@cache
+def look_of(seed: int) -> Look:
+    """Draw a drive's look."""
+    rng = np.random.default_rng([seed, 7])
+    skies: tuple[Sky, ...] = ("clear", "broken", "overcast", "low_sun")
+    sky = skies[int(rng.choice(4, p=[0.35, 0.25, 0.25, 0.15]))]
+    high, sun = {
+        "clear": ((0.6, 1.1), 3.2),
+        "broken": ((0.5, 1.0), 2.2),
+        "overcast": ((0.5, 1.0), 0.0),
+        "low_sun": ((0.17, 0.32), 2.6),
+    }[sky]
+    centres: tuple[Literal["dashed", "double", "solid_dashed"], ...] = (
+        "dashed",
+        "double",
+        "solid_dashed",
+    )
+    asphalt = float(rng.uniform(0.085, 0.15))
+    warm: Colour = (1.0, 0.80, 0.56) if sky == "low_sun" else (1.0, 0.95, 0.87)
+    bonnets: tuple[Colour, ...] = (
+        (0.02, 0.022, 0.025),
+        (0.55, 0.56, 0.57),
+        (0.03, 0.05, 0.14),
+        (0.2, 0.21, 0.22),
+    )
+    return Look(
+        height_m=round(float(rng.uniform(1.3, 1.5)), 3),
+        pitch_deg=round(float(rng.uniform(4.0, 7.5)), 2),
+        focal_widths=round(float(rng.uniform(0.58, 0.72)), 4),
+        yaw_rad=float(rng.normal(0, 0.008)),
+        bonnet=bool(rng.random() < 0.6),
+        bonnet_colour=bonnets[int(rng.integers(len(bonnets)))],
+        lane_m=float(rng.uniform(3.2, 3.7)),
+        shoulder_m=float(rng.choice([0.35, 0.6, 1.6, 2.4])),
+        kerb=bool(rng.random() < 0.3),
+        rail=bool(rng.random() < 0.35),
+        centre=centres[int(rng.integers(3))],
+        centre_yellow=bool(rng.random() < 0.3),
+        wear=float(rng.uniform(0.08, 0.5)),
+        asphalt=_tinted(rng, asphalt, (1.0, 0.985, 0.96), 0.025),
+        shoulder=_tinted(rng, asphalt * float(rng.uniform(0.8, 1.2)), (1.0, 0.95, 0.9), 0.04),
+        grass=_tinted(rng, 0.11, (0.82, 1.0, 0.34), 0.18),
+        dust=_tinted(rng, 0.26, (1.0, 0.84, 0.64), 0.1),
+        grain=float(rng.uniform(0.75, 1.25)),
+        tracks=float(rng.uniform(-0.12, 0.12)),
+        joints=bool(rng.random() < 0.25),
+        sky=sky,
+        sun_azimuth_rad=float(rng.uniform(-np.pi, np.pi)),
+        sun_height_rad=float(rng.uniform(*high)),
+        sun=sun,
+        sun_colour=warm,
+        exposure=float(rng.uniform(0.85, 1.2)),
+        vignette=float(rng.uniform(0.12, 0.35)),
+        blur_px=float(rng.uniform(0.45, 0.95)),
+        noise=float(rng.uniform(1.2, 3.2)),
+        quality=int(rng.integers(84, 95)),
+        speed_mps=float(rng.uniform(14.0, 25.0)),
+        shutter_s=float(rng.uniform(1 / 5000, 1 / 1600)),
+    )

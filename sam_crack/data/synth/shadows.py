@@ -1,0 +1,117 @@
+"""Shadows cast on the road by what stands beside it, as a soft map in station and offset."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sam_crack.data.synth.scene import Stretch, Upright
+from sam_crack.data.synth.view import View
+
+Plane = NDArray[np.float32]
+TEXEL_M = 0.04
+BEHIND_M, REACH_M, SIDE_M = 6.0, 130.0, 13.0
+
+
+@dataclass(frozen=True)
+class ShadowMap:
+    """How much of the direct light arrives, 0 to 1; three maps, ever softer for the distance."""
+
+    maps: tuple[Plane, ...]
+    shift_m: float
+    """Station of the first row, counted from the pose."""
+
+    def look_up(self, rung: float, station: Plane, offset: Plane) -> Plane:
+        """Direct light at pixels given by station (from the pose) and offset."""
+        if not self.maps:
+            return np.ones_like(station)
+        chosen = self.maps[0 if rung < 5 else 1 if rung < 8 else 2]
+        row = (station - np.float32(self.shift_m)) * np.float32(1 / TEXEL_M)
+        column = (offset + np.float32(SIDE_M)) * np.float32(1 / TEXEL_M)
+        found: Plane = cv2.remap(
+            chosen, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+        return found
+
+
+def cast_shadows(view: View, scene: list[Stretch], bodies: list[NDArray[np.float64]]) -> ShadowMap:
+    """Draw the shadows of trees, poles and vehicles; none under a closed sky.
+
+    Args:
+        view: The frame's geometry.
+        scene: What stands beside the road.
+        bodies: Footprints of vehicles, (n, 2) station and offset, each casting one of its height.
+    """
+    look = view.look
+    if look.sun == 0:
+        return ShadowMap((), 0.0)
+    start = math.floor((view.pose.station_m - BEHIND_M) / TEXEL_M) * TEXEL_M
+    shape = (round((REACH_M + BEHIND_M) / TEXEL_M), round(2 * SIDE_M / TEXEL_M))
+    crowns, thin = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+    for stretch in scene:
+        for upright in stretch.uprights:
+            if upright.kind in ("tree", "bush"):
+                _crown(view, upright, crowns, start)
+            elif upright.kind == "pole":
+                _pole(view, upright, thin, start)
+    for body in bodies:
+        _fill(thin, body, start)
+    leaves = cv2.GaussianBlur(crowns, (0, 0), 2.2)
+    dark = np.maximum(leaves, cv2.GaussianBlur(thin, (0, 0), 0.9)).astype(np.float32)
+    light = 1.0 - dark * np.float32(0.94 / 255)
+    maps = (light, cv2.GaussianBlur(light, (1, 15), 0), cv2.GaussianBlur(light, (5, 61), 0))
+    return ShadowMap(maps, start - view.pose.station_m)
+
+
+def shadow_step(view: View, station_m: float) -> tuple[float, float]:
+    """Where the shadow of a point 1 m up falls, as a step in station and offset."""
+    look = view.look
+    first = float(view.track.heading(0.0))
+    towards = first + look.sun_azimuth_rad - float(view.track.heading(station_m))
+    reach = 1.0 / math.tan(look.sun_height_rad)
+    return -reach * math.cos(towards), -reach * math.sin(towards)
+
+
+def _fill(plane: NDArray[np.uint8], road: NDArray[np.float64], start: float) -> None:
+    """Fill a polygon given in station and offset."""
+    corners = np.stack([road[:, 1] + SIDE_M, road[:, 0] - start], axis=-1) / TEXEL_M * 16
+    cv2.fillPoly(plane, [np.round(corners).astype(np.int32)], 255, cv2.LINE_AA, 4)
+
+
+def _crown(view: View, upright: Upright, plane: NDArray[np.uint8], start: float) -> None:
+    """A crown's shadow: clumps of leaves, denser in the middle, drawn out by the low sun."""
+    along, aside = shadow_step(view, upright.station_m)
+    reach = upright.height_m * math.hypot(along, aside)
+    if abs(upright.offset_m) - reach > SIDE_M:
+        return
+    rng = np.random.default_rng([upright.variant, round(upright.station_m * 1000) % 2**31, 5])
+    tall, wide = upright.height_m, upright.height_m * 0.3
+    for _ in range(170 if upright.kind == "tree" else 40):
+        up = tall * (0.66 + 0.2 * rng.normal()) if upright.kind == "tree" else tall * rng.random()
+        station = upright.station_m + along * up + 0.55 * wide * rng.normal()
+        offset = upright.offset_m + aside * up + 0.55 * wide * rng.normal()
+        radius = float(rng.uniform(0.05, 0.16)) * wide
+        turns = np.sort(rng.uniform(0, 2 * np.pi, 9))
+        far = radius * rng.uniform(0.6, 1.4, 9)
+        clump = np.stack([station + far * np.cos(turns), offset + far * np.sin(turns)], axis=-1)
+        _fill(plane, clump, start)
+    if upright.kind == "tree":
+        _stem(view, upright, plane, start, half_m=0.035 * tall * 0.5)
+
+
+def _pole(view: View, upright: Upright, plane: NDArray[np.uint8], start: float) -> None:
+    _stem(view, upright, plane, start, half_m=0.09)
+
+
+def _stem(
+    view: View, upright: Upright, plane: NDArray[np.uint8], start: float, *, half_m: float
+) -> None:
+    step = np.array(shadow_step(view, upright.station_m))
+    side = np.array([-step[1], step[0]]) / max(float(np.hypot(*step)), 1e-9) * half_m
+    foot = np.array([upright.station_m, upright.offset_m])
+    tip = foot + step * upright.height_m * (0.6 if upright.kind == "tree" else 1.0)
+    _fill(plane, np.stack([foot - side, foot + side, tip + side, tip - side]), start)
