@@ -21,6 +21,8 @@ from sam_crack.model.description import (
     FORMAT,
     CheckpointMeta,
     broken,
+    check_classes,
+    find_checkpoint,
     meta_to_json,
     read_config,
     read_description,
@@ -37,6 +39,7 @@ PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 def save_checkpoint(segmenter: Segmenter, folder: Path, meta: CheckpointMeta) -> None:
     """Write the trained parts and their description; the folder appears whole or not at all."""
     head = segmenter.head.state_dict()
+    check_classes(meta.classes, segmenter.config.head)
     described = dataclasses.replace(meta, base_sha256=segmenter.base_sha256)
     with durable.new_folder(folder) as aside:
         segmenter.adapted.save(aside / ADAPTER)
@@ -66,12 +69,14 @@ def load_checkpoint(
     """Build the model of a checkpoint folder; whatever does not agree is refused by name.
 
     Args:
-        folder: what `save_checkpoint` wrote.
+        folder: what `save_checkpoint` wrote, or a run folder with one in it.
         device: where the model goes.
         state: base weights; by default those that the checkpoint names.
     """
+    folder = find_checkpoint(folder)
     body = read_description(folder)
-    config, meta = read_config(folder, body), read_meta(folder, body)
+    config = read_config(folder, body)
+    meta = read_meta(folder, body, config.head)
     _check_files(folder, body)
     segmenter = build_segmenter(config, state=state)
     if segmenter.base_sha256 != meta.base_sha256:
@@ -107,9 +112,11 @@ def _check_files(folder: Path, body: Mapping[str, Any]) -> None:
         for path in (folder / ADAPTER).rglob("*")
         if path.is_file()
     }
-    for name in sorted(there ^ listed.keys()):
-        given = "not listed in model.json" if name in there else "missing"
-        raise broken(folder / name, given, "exactly the files that were written")
-    for name, sha256 in listed.items():
-        if not (folder / name).is_file() or durable.sha256(folder / name) != sha256:
-            raise broken(folder / name, "not the bytes that were written", f"sha256 {sha256}")
+    for name in sorted(there | listed.keys()):
+        path, accepted = folder / name, "exactly the files that were written"
+        if name not in listed:
+            raise broken(path, "not listed in model.json", accepted)
+        if name not in there or not path.is_file():
+            raise broken(path, "missing", accepted)
+        if durable.sha256(path) != listed[name]:
+            raise broken(path, "not the bytes that were written", f"sha256 {listed[name]}")

@@ -6,17 +6,19 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sam_crack.config.load import leaves, load_config
-from sam_crack.config.schema import ModelConfig
-from sam_crack.errors import IntegrityError, SamCrackError
+from sam_crack.config.schema import HeadConfig, ModelConfig
+from sam_crack.errors import IntegrityError, SamCrackError, UsageError
 
 FORMAT = "sam-crack model 1"
 DESCRIPTION = "model.json"
+IN_RUN = "checkpoint"
+"""Where a run folder keeps its checkpoint."""
 LARGEST_DESCRIPTION_BYTES = 10_000_000
 LARGEST_SIDE_PX = 8192
 AGAIN = "copy or fetch the checkpoint again"
@@ -42,6 +44,16 @@ class CheckpointMeta:
     """Scores on validation by name."""
     steps: int = 0
     """Optimiser steps done."""
+
+
+def find_checkpoint(folder: Path) -> Path:
+    """Return the checkpoint folder: the one given, or the one inside a run folder."""
+    inside = folder / IN_RUN
+    return (
+        inside
+        if (inside / DESCRIPTION).exists() and not (folder / DESCRIPTION).exists()
+        else folder
+    )
 
 
 def seal(body: Mapping[str, object]) -> str:
@@ -102,7 +114,17 @@ def _as_flag(value: object) -> str:
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
-def read_meta(folder: Path, body: Mapping[str, Any]) -> CheckpointMeta:
+def check_classes(names: Sequence[str], head: HeadConfig) -> None:
+    """Refuse names that do not go with the logits; one logit may stand for several classes."""
+    if head.num_classes > 1 and len(names) != head.num_classes:
+        raise UsageError(
+            f"{len(names)} class names for {head.num_classes} classes",
+            "each class of the head has one name, in the order of the logits",
+            "set model.head.num_classes and data.classes alike",
+        )
+
+
+def read_meta(folder: Path, body: Mapping[str, Any], head: HeadConfig) -> CheckpointMeta:
     """Return the description beside the weights, every value checked."""
     raw = body.get("meta")
     known = {item.name for item in dataclasses.fields(CheckpointMeta)}
@@ -111,19 +133,26 @@ def read_meta(folder: Path, body: Mapping[str, Any]) -> CheckpointMeta:
             raise ValueError("not the known fields")
         metrics = raw["metrics"].items()
         meta = CheckpointMeta(
-            classes=tuple(_text(name) for name in raw["classes"]),
+            classes=tuple(_text(name) for name in _list(raw["classes"])),
             threshold=_number(raw["threshold"], 1),
             scale=None if raw["scale"] is None else _number(raw["scale"], math.inf),
             base_sha256=_text(raw["base_sha256"]),
             config_hash=_text(raw["config_hash"]),
             data_hash=_text(raw["data_hash"]),
-            metrics={k: math.nan if v is None else float(v) for k, v in metrics},
+            metrics={name: math.nan if score is None else float(score) for name, score in metrics},
             steps=int(raw["steps"]),
         )
-    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        check_classes(meta.classes, head)
+    except (ValueError, TypeError, AttributeError, OverflowError, UsageError) as error:
         reason = f"meta: {' '.join(str(error).split())[:80]}"
         raise broken(folder / DESCRIPTION, reason, "as save_checkpoint writes it") from error
     return meta
+
+
+def _list(value: object) -> list[object]:
+    if not isinstance(value, list):
+        raise ValueError(f"{value!r} is not a list")
+    return value
 
 
 def _text(value: object) -> str:

@@ -16,7 +16,7 @@ from sam_crack.console import Console
 from sam_crack.errors import UsageError
 from sam_crack.model.backbones import build_encoder, encoder_to_sam_state
 from sam_crack.model.checkpoint import load_checkpoint
-from sam_crack.model.description import read_config, read_description
+from sam_crack.model.description import find_checkpoint, read_config, read_description
 from sam_crack.model.heads import SamHead
 from sam_crack.model.segmenter import Segmenter
 
@@ -36,13 +36,14 @@ def run_merge(options: MergeOptions, console: Console) -> dict[str, object]:
         raise UsageError(
             f"--out {options.out}: exists", "a new file", "choose another name, or --overwrite"
         )
-    config = read_config(options.run, read_description(options.run))
+    folder = find_checkpoint(options.run)
+    config = read_config(folder, read_description(folder))
     base: Mapping[str, Tensor] | None = None
     if config.backbone.pretrained:
         from sam_crack.model.weights import load_base
 
         base, _ = load_base(config.backbone.name)
-    segmenter, _ = load_checkpoint(options.run, state=base)
+    segmenter, _ = load_checkpoint(folder, state=base)
     merged = merged_sam_state(segmenter, base=base)
     write_state(options.out, merged)
     kept = head_note(segmenter)
