@@ -26,8 +26,8 @@ $(STAMP):
 		"$$python" -m venv --clear $(VENV) \
 		|| { echo "python -m venv failed; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }; fi
 	@echo "installing requirements.lock into $(VENV): several GB with the GPU build of torch, some minutes"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --progress-bar off --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --progress-bar off --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@rm -f $(VENV)/.installed-* && touch $@
 
 test: install ## style, types, layers and every fast test

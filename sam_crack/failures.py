@@ -56,7 +56,8 @@ def explain(error: BaseException) -> tuple[int, str]:
 
 def _report(error: BaseException) -> str:
     text = "".join(traceback.format_exception(error))
-    for folder in (_log_folder(), Path(tempfile.gettempdir())):
+    for place in (_log_folder, lambda: Path(tempfile.gettempdir())):
+        folder = place()
         file = folder / f"sam_crack-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -68,5 +69,6 @@ def _report(error: BaseException) -> str:
 
 
 def _log_folder() -> Path:
-    home = os.environ.get("SAM_CRACK_HOME")
-    return (Path(home) if home else Path("~/.cache/sam_crack").expanduser()) / "logs"
+    from sam_crack.model.cache import home
+
+    return home() / "logs"
