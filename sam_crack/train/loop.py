@@ -152,7 +152,7 @@ def _batches(run: Run, start: int) -> Iterator[Batch]:
         )
     )
     workers = run.config.data.num_workers
-    return iter(DataLoader(CropSet(run.drawer), batch_sampler=numbers, num_workers=workers))  # type: ignore[arg-type]
+    return iter(DataLoader(CropSet(run.drawer), batch_sampler=numbers, num_workers=workers))
 
 
 def _accumulate(

@@ -1,0 +1,128 @@
+"""`sam-crack train`: a configuration becomes a run folder with a checkpoint in it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from sam_crack import durable
+from sam_crack.config.runs import new_run_folder, write_run_header
+from sam_crack.config.schema import RunConfig
+from sam_crack.config.verbs import TrainOptions
+from sam_crack.console import Console
+from sam_crack.data.dataset import Dataset, open_dataset
+from sam_crack.errors import BadInput, UsageError
+from sam_crack.report.plots import loss_curve
+from sam_crack.train.loop import FitResult
+from sam_crack.train.session import CHECKPOINT, Session, class_share, prepare
+from sam_crack.train.state import FolderLock
+
+RUNS = Path("runs")
+
+
+def run_train(options: TrainOptions, console: Console, run_config: RunConfig) -> dict[str, object]:
+    """Train adapters and head on a data set, and keep the best checkpoint by validation."""
+    train, val = _splits(run_config)
+    folder = _folder(options, run_config)
+    with FolderLock(folder):
+        session = prepare(
+            run_config,
+            train,
+            val,
+            folder=folder,
+            classes=tuple(each.name for each in train.classes),
+            console=console,
+        )
+        for line in first_screen(run_config, session, train, val):
+            session.run.console.say(line)
+        if options.dry_run:
+            return {"run": folder, "dry_run": True}
+        result = session.fit(resume=options.resume is not None)
+        summary = write_summary(folder, result)
+    session.run.console.say(f"checkpoint: {folder / CHECKPOINT}")
+    return {"run": folder, **summary}
+
+
+def _splits(config: RunConfig) -> tuple[Dataset, Dataset]:
+    """Open training and validation split."""
+    data = config.data
+    if data.root is None:
+        raise UsageError(
+            "data.root is not set",
+            "the folder in which the data set lies as published",
+            "add --data.root FOLDER",
+        )
+    train, val = (
+        open_dataset(data.name, data.root, split=split, classes=data.classes)
+        for split in (data.train, data.val)
+    )
+    shared = {record.id for record in train.records} & {record.id for record in val.records}
+    if shared:
+        raise BadInput(
+            f"{len(shared)} samples are in both {data.train} and {data.val}, first {min(shared)}",
+            "splits that share nothing",
+            "see `sam-crack data split`",
+        )
+    return train, val
+
+
+def _folder(options: TrainOptions, config: RunConfig) -> Path:
+    """Make the run folder, or find the one to go on with."""
+    match options.resume:
+        case None:
+            folder = options.out or new_run_folder(RUNS, "train", config.name)
+            if (folder / "metrics.jsonl").exists():
+                raise UsageError(
+                    f"{folder} holds a run already",
+                    "a new folder, or the same run continued",
+                    f"add --resume {folder}, or choose another --out",
+                )
+        case "auto":
+            folder = options.out or _newest(config.name)
+        case path:
+            folder = Path(path)
+            if not folder.is_dir():
+                raise BadInput(f"{folder}: no such run", "`auto` or the folder of a run")
+    write_run_header(folder, config, sys.argv)
+    return folder
+
+
+def _newest(name: str) -> Path:
+    """The run of this name with the highest number; a new one where there is none."""
+    runs = [path for path in (RUNS / "train").glob(f"{name}-*") if path.is_dir()]
+    numbered = [path for path in runs if path.name.removeprefix(f"{name}-").isdigit()]
+    if not numbered:
+        return new_run_folder(RUNS, "train", name)
+    return max(numbered, key=lambda path: int(path.name.removeprefix(f"{name}-")))
+
+
+def first_screen(config: RunConfig, session: Session, train: Dataset, val: Dataset) -> list[str]:
+    """Say what is about to happen, before anything takes long."""
+    share, values = class_share(train)
+    settings = config.train
+    size = settings.batch_size * settings.accumulate * session.run.accelerator.num_processes
+    lines = [
+        f"data {config.data.name}: {len(train)} to learn from, {len(val)} to validate on, "
+        f"classes {', '.join(each.name for each in train.classes)}",
+        f"mask values {values}, foreground {share:.2%} of the pixels",
+        *session.segmenter.summary(),
+        f"{settings.steps} steps of {size} crops = {settings.steps * size / len(train):.1f} passes "
+        f"over the data; loss {' + '.join(f'{w:g} {n}' for n, w in settings.losses.items())}",
+    ]
+    if share == 0:
+        raise BadInput(
+            f"{config.data.name}: no foreground in the samples looked at, mask values {values}",
+            "masks in which some pixels are of a foreground class",
+            "check the encoding with `sam-crack data check`, or set --data.classes",
+        )
+    return lines
+
+
+def write_summary(folder: Path, result: FitResult) -> dict[str, object]:
+    """Leave `summary.json` and `curves.png` beside the checkpoint."""
+    best = result.best.facts() if result.best else None
+    summary: dict[str, object] = {"steps": result.step, "best": best}
+    durable.write_text(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
+    durable.write_bytes(folder / "curves.png", loss_curve(result.history))
+    return summary

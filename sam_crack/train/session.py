@@ -1,0 +1,96 @@
+"""Everything that a run needs, put together from its configuration and its samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+
+from sam_crack.config.load import config_hash
+from sam_crack.config.schema import RunConfig
+from sam_crack.console import Console
+from sam_crack.data.crops import CropDrawer
+from sam_crack.data.sample import Sample
+from sam_crack.model.checkpoint import save_checkpoint
+from sam_crack.model.description import CheckpointMeta
+from sam_crack.model.segmenter import Segmenter, build_segmenter
+from sam_crack.train.loop import FitResult, Run, fit
+from sam_crack.train.validate import Validation, Validator
+
+CHECKPOINT = "checkpoint"
+"""Folder of the best model so far, inside the run folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """A model about to be trained, with its validation."""
+
+    run: Run
+    validator: Validator
+    segmenter: Segmenter
+
+    def fit(self, *, resume: bool) -> FitResult:
+        """Train, or go on where the last saved state stands."""
+        return fit(self.run, resume=resume)
+
+
+def prepare(
+    config: RunConfig,
+    train: Sequence[Sample],
+    val: Sequence[Sample],
+    *,
+    folder: Path,
+    classes: tuple[str, ...],
+    data_hash: str = "",
+    console: Console,
+) -> Session:
+    """Seed everything, build the model and bind the pieces to a run folder."""
+    accelerator = Accelerator()
+    torch.manual_seed(config.seed)
+    segmenter = build_segmenter(
+        config.model, device=accelerator.device, total_steps=config.train.steps
+    )
+    voice = console if accelerator.is_main_process else Console(quiet=True, no_progress=True)
+    validator = Validator(
+        segmenter, val, config=config.infer, accelerator=accelerator, console=voice
+    )
+
+    def save_best(found: Validation) -> None:
+        if accelerator.is_main_process:
+            meta = CheckpointMeta(
+                classes=classes,
+                threshold=found.threshold,
+                config_hash=config_hash(config),
+                data_hash=data_hash,
+                metrics={f"val_{name}": value for name, value in found.facts().items()},
+                steps=found.step,
+            )
+            save_checkpoint(segmenter, folder / CHECKPOINT, meta)
+
+    run = Run(
+        config=config,
+        segmenter=segmenter,
+        drawer=CropDrawer(train, config.model.window, config=config.data, seed=config.seed),
+        folder=folder,
+        accelerator=accelerator,
+        console=voice,
+        validate=validator,
+        save_best=save_best,
+    )
+    return Session(run=run, validator=validator, segmenter=segmenter)
+
+
+def class_share(samples: Sequence[Sample], *, at_most: int = 32) -> tuple[float, list[int]]:
+    """Foreground share of the pixels and mask values seen, over evenly spaced samples."""
+    chosen = np.unique(np.linspace(0, len(samples) - 1, min(at_most, len(samples))).astype(int))
+    foreground = pixels = 0
+    values: set[int] = set()
+    for index in chosen:
+        mask = samples[int(index)].mask
+        foreground, pixels = foreground + int(np.count_nonzero(mask)), pixels + mask.size
+        values |= set(np.unique(mask).tolist())
+    return foreground / max(1, pixels), sorted(values)
