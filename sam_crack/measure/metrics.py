@@ -74,7 +74,7 @@ def count(pred: Mask, truth: Mask, ignore: Mask | None = None) -> Counts:
     found, there = as_bytes(pred), as_bytes(truth)
     pixels = there.size
     if ignore is not None:
-        keep = cv2.compare(as_bytes(ignore), 0, cv2.CMP_EQ)
+        _, keep = cv2.threshold(as_bytes(ignore), 0, 255, cv2.THRESH_BINARY_INV)
         found, there = cv2.min(found, keep), cv2.min(there, keep)
         pixels = cv2.countNonZero(keep)
     tp = cv2.countNonZero(cv2.min(found, there))
@@ -210,7 +210,7 @@ def count_levels(
     there = as_bytes(truth)
     keep = None
     if ignore is not None:
-        keep = cv2.compare(as_bytes(ignore), 0, cv2.CMP_EQ)
+        _, keep = cv2.threshold(as_bytes(ignore), 0, 255, cv2.THRESH_BINARY_INV)
         there = cv2.min(there, keep)
     everything, positives = _histogram(prob, keep), _histogram(prob, there)
     return ThresholdCounts(positives, everything - positives)
