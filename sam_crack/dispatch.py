@@ -57,7 +57,7 @@ def run_command_line(
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a mistyped path must not become a download
     try:
         with _terminated_as_interrupt():
-            return _run(verbs, groups, words)
+            return _run(verbs, groups, list(words))
     except SystemExit as stop:  # argparse after --help
         return int(stop.code or 0)
     except BrokenPipeError as error:

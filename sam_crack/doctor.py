@@ -116,12 +116,12 @@ def check_torchvision(machine: Machine) -> Iterator[Finding]:
     code, text = machine.run_child(["-c", "import torchvision; print(torchvision.__version__)"])
     torch = machine.version_of("torch") or ""
     if code == 0:
-        yield Finding("torchvision", "ok", "imports with this torch")
+        yield Finding("torchvision import", "ok", "imports with this torch")
         return
     reason = (text.strip().splitlines() or [f"exit code {code}"])[-1]
     if BROKEN_PAIR in text:
         reason = f"torchvision {machine.version_of('torchvision')} does not fit torch {torch}"
-    yield Finding("torchvision", "fail", reason, _matching_pair(torch))
+    yield Finding("torchvision import", "fail", reason, _matching_pair(torch))
 
 
 def _matching_pair(torch: str) -> str:
