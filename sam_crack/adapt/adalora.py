@@ -33,6 +33,7 @@ class RankSchedule:
         """Hold the model whose ranks are shared out."""
         self._model = peft_model.base_model
         self._config = peft_model.peft_config["default"]
+        peft_model.register_forward_pre_hook(self._notice_masks)
 
     def after_step(self, step: int) -> None:
         """Weigh and mask ranks after optimiser step number `step`, counted from 1."""
@@ -40,12 +41,6 @@ class RankSchedule:
         if any(factor.grad is None for factor in factors.values()):
             raise RuntimeError("call after_step between the optimiser's step and zero_grad")
         allocator, last = self._model.rankallocator, self._config.total_step - self._config.tfinal
-        if step > last and self._config.rank_pattern is None:
-            self._config.rank_pattern = {  # a resume: what was given away is zero
-                name: (factor != 0).flatten().tolist()
-                for name, factor in factors.items()
-                if ".lora_E." in name
-            }
         if step == last and not allocator.exp_avg_ipt:
             allocator.update_ipt(self._model.model)
         self._model.update_and_allocate(step)
@@ -91,6 +86,17 @@ class RankSchedule:
     def forget_pattern(self) -> None:
         """Read off anew, when it is needed, which ranks were given away."""
         self._config.rank_pattern = None
+
+    def _notice_masks(self, module: nn.Module, _: object) -> None:
+        """After a resume, read off the ranks given away, before a step moves them off zero."""
+        if not module.training or self._config.rank_pattern is not None:
+            return
+        kept = {name: factor != 0 for name, factor in self._factors().items() if ".lora_E." in name}
+        every = torch.cat([mask.flatten() for mask in kept.values()])
+        if every.any() and not every.all():  # all are zero before the first step
+            self._config.rank_pattern = {
+                name: mask.flatten().tolist() for name, mask in kept.items()
+            }
 
     def _factors(self) -> dict[str, nn.Parameter]:
         named = self._model.model.named_parameters()

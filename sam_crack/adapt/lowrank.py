@@ -88,6 +88,8 @@ class LowRank:
         from peft import set_peft_model_state_dict
 
         own, found = self._facts(), read_facts(folder / CONFIG)
+        layers = found.get("target_modules")
+        found["target_modules"] = sorted(layers) if isinstance(layers, list) else layers
         compare_facts(folder / CONFIG, found, {key: own[key] for key in _SHAPING if key in own})
         tensors = read_tensors(folder / WEIGHTS, self._state())
         if self.schedule:
