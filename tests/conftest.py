@@ -12,11 +12,16 @@ DEFAULT_DATA = Path(__file__).parents[2] / "shared" / "data"
 REQUIRED = os.environ.get("SAM_CRACK_REQUIRE_DATA") == "1"
 
 
-def _absent(reason: str) -> None:
-    """Skip where a resource is optional; fail where SAM_CRACK_REQUIRE_DATA=1 promises it."""
-    if REQUIRED:
-        pytest.fail(f"SAM_CRACK_REQUIRE_DATA=1, but {reason}", pytrace=False)
-    pytest.skip(reason)
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item):
+    """Where SAM_CRACK_REQUIRE_DATA=1 promises data and weights, a skip for want of them fails."""
+    report = yield
+    needs = [name for name in ("realdata", "weights") if item.get_closest_marker(name)]
+    if REQUIRED and needs and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} needs {needs}, SAM_CRACK_REQUIRE_DATA=1: {reason}"
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +29,7 @@ def data_root() -> Path:
     """The small real data sets; set SAM_CRACK_DATA to point at them."""
     root = Path(os.environ.get("SAM_CRACK_DATA") or DEFAULT_DATA)
     if not root.is_dir():
-        _absent(f"no real data in {root}: set SAM_CRACK_DATA")
+        pytest.skip(f"no real data in {root}: set SAM_CRACK_DATA")
     return root
 
 
@@ -38,8 +43,7 @@ def mobile_sam_path() -> Path:
     try:
         return weights.fetch("mobile_sam", Console(quiet=True))
     except (SamCrackError, OSError) as error:
-        _absent(f"no MobileSAM weights: {error}")
-        raise
+        pytest.skip(f"no MobileSAM weights: {error}")
 
 
 @pytest.fixture
