@@ -49,6 +49,11 @@ VERBS: dict[str, Verb] = {
         options="sam_crack.config.verbs:WeightsPathOptions",
         run="sam_crack.model.weights:run_weights_path",
     ),
+    "data list": Verb(
+        "list the data sets that can be read, and where to get them",
+        options="sam_crack.config.verbs:DataListOptions",
+        run="sam_crack.data.catalogue:run_data_list",
+    ),
     "data synth": Verb(
         "render a 4K practice drive whose cracks are known to the millimetre",
         options="sam_crack.config.verbs:SynthOptions",

@@ -106,3 +106,27 @@ class SynthOptions:
     """Frame height,width in pixels. Example: 1080,1920."""
     spacing: Annotated[float, Range(0.2, 50.0)] = 5.0
     """Metres driven between frames. Example: 2.5."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoOptions:
+    """`sam-crack demo`."""
+
+    out: Path = Path("runs/demo")
+    """Folder for everything the demo makes; a demo that was stopped goes on. Example: /tmp/demo."""
+    steps: Annotated[int, Range(1, 100_000)] = 40
+    """Training steps of 4 crops; 40 take about two minutes on two cores."""
+    frames: Annotated[int, Range(1, 100)] = 4
+    """Held-back 3840x2160 frames that the tuned model looks at."""
+    seed: Annotated[int, Range(0, 2**31 - 100)] = 0
+    """Which road is rendered, and how training is shuffled. Example: 7."""
+    size: tuple[int, int] = (2160, 3840)
+    """Frame height,width in pixels; smaller ones are for a quick look. Example: 1080,1920."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataListOptions:
+    """`sam-crack data list`."""
+
+    name: str = ""
+    """Data set to say everything about; empty lists all. Example: dnit."""

@@ -25,6 +25,8 @@ class Binary:
     """Largest background value."""
     inverted: bool = False
     """True where dark is the class, as in scans drawn in black ink."""
+    rare: bool = False
+    """True takes the rarer level as the class, where copies of a set differ in polarity."""
 
     def __str__(self) -> str:
         """Say the rule as errors do."""
@@ -112,7 +114,8 @@ def _binary(raw: RawMask, encoding: Binary, path: Path) -> Mask:
         elif raw.lossless and 1 < peak <= cut:
             raise _unknown(path, f"brightest value {peak}", encoding)
         bright = values > cut
-    return (~bright if encoding.inverted else bright).astype(np.uint8)
+    flip = encoding.inverted or (encoding.rare and bright.mean() > 0.5)
+    return (~bright if flip else bright).astype(np.uint8)
 
 
 def _levels(values: NDArray[np.integer], encoding: Levels, path: Path) -> Decoded:

@@ -21,6 +21,7 @@ MAX_MEGAPIXELS = 200
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "PPM", "GIF")
 _LOSSY = {"JPEG", "MPO", "WEBP"}
 _guard_lock = threading.Lock()
+Kind = Literal["bit", "index", "grey", "colour"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,7 @@ class RawMask:
 
     values: NDArray[np.integer]
     """(height, width) numbers, or (height, width, 3) colours when the channels differ."""
-    kind: Literal["bit", "index", "grey", "colour"]
+    kind: Kind
     """1-bit, palette index, grey level or RGB."""
     lossless: bool
     """False for JPEG and WebP, whose values are smeared around the true ones."""
@@ -98,36 +99,38 @@ def _deep_to_rgb(values: NDArray[np.integer]) -> NDArray[np.uint8]:
     return np.repeat(grey[..., None], 3, axis=2)
 
 
-def read_raw_mask(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> RawMask:
+def read_raw_mask(
+    path: Path, *, as_colours: bool = False, max_megapixels: float = MAX_MEGAPIXELS
+) -> RawMask:
     """Read a mask's stored numbers: palette indices stay indices; EXIF is never applied.
 
     RGB whose channels are equal everywhere is grey; an alpha channel carries no class.
+
+    Args:
+        path: Mask file.
+        as_colours: Look palette indices up and keep grey as RGB, for colour-coded classes.
+        max_megapixels: Largest size that is decoded.
     """
     with opened(path, max_megapixels=max_megapixels) as image:
-        lossless = image.format not in _LOSSY
-        mode = image.mode
-        if mode == "1":
-            return RawMask(values=np.array(image, np.uint8), kind="bit", lossless=lossless)
-        if mode == "P":
-            return RawMask(values=np.array(image), kind="index", lossless=lossless)
-        if mode in {"L", "LA", "La"}:
-            grey = image if mode == "L" else image.getchannel(0)
-            return RawMask(values=np.array(grey), kind="grey", lossless=lossless)
-        if mode.startswith("I"):
-            return RawMask(values=_as_int32(image), kind="grey", lossless=lossless)
-        if mode == "F":
-            raise BadInput(
-                f"{path}: a mask of floating-point numbers",
-                "whole numbers: 1-bit, palette, grey or RGB",
-                "save it as 8-bit grey",
-            )
-        pixels = np.array(image if mode == "RGB" else image.convert("RGB"))
-        red = pixels[..., 0]
-        if np.array_equal(red, pixels[..., 1]) and np.array_equal(red, pixels[..., 2]):
-            return RawMask(values=red.copy(), kind="grey", lossless=lossless)
-        return RawMask(values=pixels, kind="colour", lossless=lossless)
+        values, kind = _stored(image, as_colours=as_colours)
+        return RawMask(values=values, kind=kind, lossless=image.format not in _LOSSY)
 
 
-def _as_int32(image: Image.Image) -> NDArray[np.int32]:
-    """Widen 16-bit grey of either byte order."""
-    return np.asarray(image).astype(np.int32)
+def _stored(image: Image.Image, *, as_colours: bool) -> tuple[NDArray[np.integer], Kind]:
+    """Return the numbers of a picture by its mode."""
+    mode = image.mode
+    if mode == "F":
+        raise ValueError("floating-point numbers instead of classes")
+    if mode.startswith("I"):
+        return np.asarray(image).astype(np.int32), "grey"
+    if as_colours:
+        return np.array(image.convert("RGB")), "colour"
+    if mode in {"1", "P"}:
+        return np.array(image, np.uint8), "bit" if mode == "1" else "index"
+    if mode in {"L", "LA", "La"}:
+        return np.array(image if mode == "L" else image.getchannel(0)), "grey"
+    pixels = np.array(image if mode == "RGB" else image.convert("RGB"))
+    red = pixels[..., 0]
+    if np.array_equal(red, pixels[..., 1]) and np.array_equal(red, pixels[..., 2]):
+        return red.copy(), "grey"
+    return pixels, "colour"

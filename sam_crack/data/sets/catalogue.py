@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from sam_crack.data.sets.closeups import CLOSEUPS
 from sam_crack.data.sets.folder import FOLDER
+from sam_crack.data.sets.medical import MEDICAL
 from sam_crack.data.sets.roads import ROADS
 from sam_crack.data.sets.spec import DatasetSpec
+from sam_crack.data.sets.streets import STREETS
 
-DATASETS: dict[str, DatasetSpec] = {spec.name: spec for spec in (*ROADS, *FOLDER)}
+DATASETS: dict[str, DatasetSpec] = {
+    spec.name: spec for spec in (*ROADS, *CLOSEUPS, *STREETS, *MEDICAL, *FOLDER)
+}

@@ -40,7 +40,7 @@ def spread_colours(number: int) -> list[Colour]:
     return [(round(r * 255), round(g * 255), round(b * 255)) for r, g, b in turns]
 
 
-def _named(names: Sequence[str]) -> tuple[ClassSpec, ...]:
+def named_classes(names: Sequence[str]) -> tuple[ClassSpec, ...]:
     """Give classes names and colours to draw them in."""
     colours = spread_colours(len(names))
     return tuple(
@@ -78,7 +78,7 @@ def stated_encoding(stated: Mapping[str, str], classes: tuple[str, ...]) -> Gues
     )
     return Guess(
         encoding=encoding,
-        classes=_named(list(stated)),
+        classes=named_classes(list(stated)),
         why=f"as stated: {encoding}; all other values are background",
         flags=",".join(classes),
     )
@@ -130,7 +130,7 @@ def _lossy(counts: Counter[int], example: Path) -> Guess:
         raise _cannot(example, f"JPEG or WebP masks with {len(greys)} grey levels")
     return Guess(
         encoding=BLACK_WHITE,
-        classes=_named(["foreground"]),
+        classes=named_classes(["foreground"]),
         why="lossy black and white, cut at 127 (save masks as PNG)",
         flags="foreground",
     )
@@ -143,7 +143,7 @@ def _from_levels(counts: Counter[int], kinds: set[str], example: Path) -> Guess:
     if kinds == {"bit"} or values in ([0, 255], [255]) or (marked == [1] and "bit" in kinds):
         return Guess(
             encoding=BLACK_WHITE,
-            classes=_named(["foreground"]),
+            classes=named_classes(["foreground"]),
             why=f"black and white ({', '.join(map(str, values))})",
             flags="foreground" if kinds == {"bit"} else "foreground=255",
         )
@@ -160,7 +160,7 @@ def _from_levels(counts: Counter[int], kinds: set[str], example: Path) -> Guess:
             classes={0: 0} | {value: index for index, value in enumerate(marked, 1)},
             ignore=frozenset(void),
         ),
-        classes=_named(names),
+        classes=named_classes(names),
         why=f"{kind} {', '.join(map(str, values))}" + (", 255 taken as ignore" if void else ""),
         flags=",".join(f"{n}={v}" for n, v in zip(names, marked, strict=True)),
     )
@@ -197,7 +197,9 @@ def _renamed(guess: Guess, classes: tuple[str, ...]) -> Guess:
     """Let one bare class name be the name of the only class there is."""
     if len(classes) == 1 and len(guess.classes) == 1 and "=" not in classes[0]:
         flags = guess.flags.replace(guess.classes[0].name, classes[0])
-        return Guess(encoding=guess.encoding, classes=_named(classes), why=guess.why, flags=flags)
+        return Guess(
+            encoding=guess.encoding, classes=named_classes(classes), why=guess.why, flags=flags
+        )
     return guess
 
 

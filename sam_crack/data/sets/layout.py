@@ -66,6 +66,12 @@ def _refuse_escape(path: Path, home: Path) -> None:
         )
 
 
+def contained(path: Path, root: Path) -> Path:
+    """Return a path, after making sure that no link in it leads out of the data set."""
+    _refuse_escape(path, root.resolve())
+    return path
+
+
 def by_stem(paths: Iterable[Path]) -> dict[str, Path]:
     """Index files by name without suffix."""
     return {path.stem: path for path in paths}

@@ -8,10 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from sam_crack.data.formats.encoding import BLACK_WHITE, read_mask
+from sam_crack.data.formats.encoding import BLACK_WHITE, Colours, Levels, read_mask
 from sam_crack.data.formats.images import IMAGE_SUFFIXES
-from sam_crack.data.sets.layout import by_stem, list_files, list_folders, pairs
+from sam_crack.data.sets import crackseg
+from sam_crack.data.sets.guess import named_classes
+from sam_crack.data.sets.layout import by_stem, list_files, list_folders
+from sam_crack.data.sets.pairing import scan_pairs
 from sam_crack.data.sets.spec import (
+    CRACK,
     Annotation,
     ClassSpec,
     DatasetSpec,
@@ -20,11 +24,16 @@ from sam_crack.data.sets.spec import (
     same_shape,
 )
 
-CRACK = ClassSpec(name="crack", colour=(255, 64, 64))
 POTHOLE = ClassSpec(name="pothole", colour=(64, 128, 255))
-
-
-BINARY = partial(encoded, encoding=BLACK_WHITE)
+_GREYS = {
+    "pothole": 60,
+    "sealed_crack": 90,
+    "patch": 120,
+    "alligator": 150,
+    "cover": 180,
+    "joint": 210,
+}
+_PAVESEG = {0: 0, 30: 1} | {value: index for index, value in enumerate(_GREYS.values(), 2)}
 
 
 def _scan_dnit(root: Path) -> Iterator[Record]:
@@ -69,15 +78,6 @@ def _read_dnit(record: Record) -> Annotation:
     return Annotation(mask=mask, layers=layers, region=region)
 
 
-def scan_two_folders(
-    root: Path, *, images: str = "images", masks: str = "masks"
-) -> Iterator[Record]:
-    """Find images and the masks of the same name in two folders side by side."""
-    yield from pairs(
-        list_files(root / images, root=root), by_stem(list_files(root / masks, root=root))
-    )
-
-
 def _read_synth(record: Record) -> Annotation:
     """Read a rendered frame: crack mask, and the lane it was drawn on as region."""
     found = encoded(record, encoding=BLACK_WHITE)
@@ -101,7 +101,7 @@ def _scan_synth(root: Path) -> Iterator[Record]:
 DNIT = DatasetSpec(
     name="dnit",
     title="Brazilian highways from a survey vehicle, 1024x640 and 1024x630, cracks and potholes",
-    url="https://data.mendeley.com/datasets/t576ydh9v8",
+    url="https://github.com/biankatpas/Cracks-and-Potholes-in-Road-Images-Dataset",
     licence="MIT",
     citation="Passos, Cassaniga, Fernandes, Medeiros, Comunello: Cracks and Potholes in Road "
     "Images Dataset, 2020",
@@ -115,24 +115,54 @@ DNIT = DatasetSpec(
     notes=("Neighbouring frames are 5 m apart: split by road section, never by frame.",),
 )
 
-UAV = DatasetSpec(
-    name="uav",
-    title="pavement cracks from a drone, 448x448 close-ups",
-    url="https://www.kaggle.com/datasets",
-    licence="CC0-1.0",
-    citation="unstated",
+CRACKSEG = DatasetSpec(
+    name="crackseg",
+    title="roads of Shandong from on-board cameras, 3840x2160",
+    url="https://pan.baidu.com/s/1jxdur0_ebq4omdHq4Jtx3w (train, code 7w9p), "
+    "https://pan.baidu.com/s/1ZRx2cOzu2dft1HTHK6A4qw (val, 5suz), "
+    "https://pan.baidu.com/s/12l277_KAP6ul_moaFM6mrA (test-dev, x9qn)",
+    licence="unstated",
+    citation="Zhou et al., Teaching Segment-Anything-Model Domain-specific Knowledge for Road "
+    "Crack Segmentation from On-board Cameras, IEEE T-ITS 2024",
     classes=(CRACK,),
-    splits={},
-    layout="images/*.png, masks/*.png of the same name, train.txt, val.txt, test.txt",
-    scan=scan_two_folders,
-    read=BINARY,
-    notes=("A few files carry an alpha channel, which holds no class and is dropped.",),
+    splits={"train": 2478, "val": 354, "test": 708},
+    layout="{train,val,test}/{images,masks} or {images,masks}/{train,val,test}; or a CVAT export "
+    "per split or in one: SegmentationClass/ with labelmap.txt, or annotations.xml with images/",
+    scan=crackseg.scan,
+    read=crackseg.read,
+)
+
+PAVESEG = DatasetSpec(
+    name="paveseg",
+    title="pavement from a survey vehicle, grey 1280x1080, seven kinds of distress",
+    url="https://github.com/FuturePave/PaveSeg-Dataset",
+    licence="Apache-2.0",
+    citation="https://github.com/FuturePave/PaveSeg-Dataset",
+    classes=(CRACK, *named_classes(list(_GREYS))),
+    splits={"all": 2400},
+    layout="NNNNNN.jpg beside NNNNNN_mask.png",
+    scan=scan_pairs,
+    read=partial(encoded, encoding=Levels(classes=_PAVESEG)),
+)
+
+NHA12D = DatasetSpec(
+    name="nha12d",
+    title="concrete and asphalt of the A12 from survey vehicles, 1920x1080",
+    url="https://github.com/ZheningHuang/NHA12D-Crack-Detection-Dataset-and-Comparison-Study",
+    licence="unstated",
+    citation="Huang et al., European Conference on Computing in Construction 2022",
+    classes=(CRACK,),
+    splits={"all": 80},
+    layout="images and colour masks in folders that pair by name",
+    scan=scan_pairs,
+    read=partial(encoded, encoding=Colours(classes={(84, 105, 77): 1}, others=True)),
+    notes=("Colours other than crack (84, 105, 77), such as joints, are background.",),
 )
 
 SYNTH = DatasetSpec(
     name="synth",
-    title="rendered drives over cracked roads, from `sam-crack synth`",
-    url="rendered on your machine by `sam-crack synth`",
+    title="rendered drives over cracked roads, from `sam-crack data synth`",
+    url="rendered on your machine by `sam-crack data synth`",
     licence="Apache-2.0",
     citation="this package",
     classes=(CRACK,),
@@ -142,4 +172,4 @@ SYNTH = DatasetSpec(
     read=_read_synth,
 )
 
-ROADS = (DNIT, UAV, SYNTH)
+ROADS = (CRACKSEG, DNIT, PAVESEG, NHA12D, SYNTH)

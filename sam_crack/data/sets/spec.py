@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sam_crack.data.formats.encoding import Encoding, read_mask
+from sam_crack.data.formats.encoding import BLACK_WHITE, Encoding, read_mask
 from sam_crack.data.formats.images import read_rgb
 from sam_crack.errors import BadInput
 
@@ -62,6 +63,9 @@ class Annotation:
     """(height, width) pixels that count neither for nor against."""
 
 
+CRACK = ClassSpec(name="crack", colour=(255, 64, 64))
+
+
 def picture(record: Record) -> NDArray[np.uint8]:
     """Read a record whose image is a picture file."""
     return read_rgb(record.image)
@@ -71,6 +75,9 @@ def encoded(record: Record, *, encoding: Encoding) -> Annotation:
     """Read a record whose annotation is one mask file in a known encoding."""
     decoded = read_mask(record.masks["mask"], encoding)
     return Annotation(mask=decoded.mask, ignore=decoded.ignore)
+
+
+BINARY = partial(encoded, encoding=BLACK_WHITE)
 
 
 def same_shape(record: Record, shapes: Mapping[str, tuple[int, ...]]) -> None:
