@@ -8,6 +8,7 @@ import importlib
 import json
 import math
 import os
+import select
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -71,8 +72,11 @@ def _run(verbs: Verbs, groups: Mapping[str, Sequence[str]], words: list[str]) ->
     lead = []
     while words and words[0].startswith("-"):  # switches may stand before the verb
         lead.append(words.pop(0))
-    if not words or words[0] == "help":
-        return _answer_without_verb(lead, top_help(verbs, groups), asked=bool(words))
+    if words[:1] == ["help"]:  # `sam-crack help train`
+        words = [*words[1:], "--help"] if words[1:] else []
+        lead.append("--help")
+    if not words:
+        return _answer_without_verb(lead, top_help(verbs, groups))
     name, rest = _find_verb(verbs, words)
     if name not in verbs:  # `sam-crack weights --help`
         Console().say(group_help(verbs, name))
@@ -99,10 +103,10 @@ def _run(verbs: Verbs, groups: Mapping[str, Sequence[str]], words: list[str]) ->
     return code if isinstance(code, int) else 0
 
 
-def _answer_without_verb(lead: list[str], text: str, *, asked: bool) -> int:
+def _answer_without_verb(lead: list[str], text: str) -> int:
     if "--version" in lead:
         Console().say(f"{PROG} {__version__}")
-    elif asked or {"-h", "--help"} & set(lead):
+    elif {"-h", "--help"} & set(lead):
         Console().say(text)
     elif lead:
         raise UsageError(f"{lead[0]} needs a verb", "", f"see {PROG} --help")
@@ -188,13 +192,20 @@ def _fail(code: int, line: str, *, as_json: bool) -> int:
 
 def _reader_is_gone(error: BrokenPipeError, words: list[str]) -> int:
     """Stop quietly when `| head` has read enough; any other pipe is an ordinary failure."""
+    if not _stdout_is_broken():
+        return _fail(*explain(error), as_json="--json" in words)
+    with contextlib.suppress(OSError, ValueError):  # what is still buffered goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return INTERRUPTED
+
+
+def _stdout_is_broken() -> bool:
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return INTERRUPTED
-    return _fail(*explain(error), as_json="--json" in words)
+        poller = select.poll()
+        poller.register(sys.stdout.fileno(), 0)  # errors are reported unasked
+    except (AttributeError, OSError, ValueError):
+        return False
+    return bool(poller.poll(0))
 
 
 @contextlib.contextmanager

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sam_crack import dispatch
 from sam_crack.cli import GROUPS, VERBS, main
@@ -87,6 +89,12 @@ def test_options_become_positionals_and_flags(play):
     assert [
         PlayOptions(paths=(Path("a"), Path("b c")), ratio=1e-3, deep=True, keep_all=False)
     ] == PLAYED
+
+
+@pytest.mark.parametrize("text", ["-1", "-.5", "-1e-4"])
+def test_negative_numbers_are_values(play, text):
+    assert play("play", "x", "--ratio", text)[0] == 0
+    assert PLAYED[0].ratio == float(text)
 
 
 def test_options_read_lists_and_none(play):
@@ -208,6 +216,33 @@ def test_two_words_may_have_help_of_their_own(play):
     assert code == 0
     assert "set up" in out
     assert play("set", "up", "--help")[0] == 0
+    assert play("help", "set", "up") == play("set", "up", "--help")
+    assert play("help")[0] == 0
+
+
+WORDS = [
+    "play",
+    "set",
+    "up",
+    "--json",
+    "--ratio",
+    "1",
+    "--config",
+    "demo",
+    "--train.lr",
+    "--",
+    "-h",
+]
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(words=st.lists(st.sampled_from(WORDS) | st.text(max_size=8), max_size=6))
+def test_no_command_line_is_a_bug(play, words):
+    code, _, err = play(*words)
+    assert code in (0, 2)
+    assert "Traceback" not in err
 
 
 def test_help_explains_each_option(play):

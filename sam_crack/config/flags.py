@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import difflib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,11 @@ SWITCHES = {
     "offline": "never touch the network; SAM_CRACK_OFFLINE=1 does the same",
 }
 _PLACE = "command line"
+_NEGATIVE = re.compile(r"-\.?\d")
+_PRECEDENCE = (
+    "A flag wins over the environment (SAM_CRACK__TRAIN__LR=1e-4 is --train.lr 1e-4), "
+    "the environment over the file, the file over the defaults."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +66,7 @@ def read_command(
 ) -> Command:
     """Parse what follows the verb; `--help` prints and exits."""
     parser = command_parser(options, prog=prog, summary=summary, config=config)
-    given, unknown = parser.parse_known_args([_dotted_name(word) for word in argv])
+    given, unknown = parser.parse_known_args(_spell_out(argv))
     if unknown:
         raise _unknown(parser, unknown[0])
     values = {name: value for name, value in vars(given).items() if value is not None}
@@ -86,7 +92,12 @@ def command_parser(options: type, *, prog: str, summary: str, config: bool) -> _
     positionals = [n.upper() for n, leaf in own.items() if leaf.default is dataclasses.MISSING]
     usage = " ".join([prog, *positionals, "[options]", *(["[--section.key VALUE]"] * config)])
     parser = _Parser(
-        prog=prog, usage=usage, description=summary, allow_abbrev=False, add_help=False
+        prog=prog,
+        usage=usage,
+        description=summary,
+        epilog=_PRECEDENCE if config else None,
+        allow_abbrev=False,
+        add_help=False,
     )
     group = parser.add_argument_group("options")
     for name, leaf in own.items():
@@ -152,11 +163,18 @@ def _resolve(file: str | None, flags: Mapping[str, str]) -> RunConfig:
     return load_config(RunConfig, file=path, flags=flags, environ=os.environ)
 
 
-def _dotted_name(word: str) -> str:
-    """Take `--train.head-lr` for `--train.head_lr`."""
-    name, sign, value = word.partition("=")
-    dotted = name.startswith("--") and "." in name
-    return "--" + name[2:].replace("-", "_") + sign + value if dotted else word
+def _spell_out(argv: Sequence[str]) -> list[str]:
+    """Take `--train.head-lr -1e-4` for `--train.head_lr=-1e-4`, which argparse understands."""
+    words: list[str] = []
+    for word in argv:
+        name, sign, value = word.partition("=")
+        if name.startswith("--") and "." in name:
+            words.append("--" + name[2:].replace("-", "_") + sign + value)
+        elif _NEGATIVE.match(word) and words and re.fullmatch(r"--[^=]+", words[-1]):
+            words[-1] += f"={word}"
+        else:
+            words.append(word)
+    return words
 
 
 def _unknown(parser: _Parser, word: str) -> UsageError:
