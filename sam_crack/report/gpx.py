@@ -1,0 +1,137 @@
+"""GPX tracks, read from files that nobody vouches for."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from xml.parsers import expat
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sam_crack.errors import BadInput
+
+MAX_BYTES = 64 << 20
+MAX_POINTS = 2_000_000
+MAX_DEPTH = 64
+MAX_TEXT = 256
+"""Characters of a time; what is longer is none."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Track:
+    """Positions over time, sorted, each time once."""
+
+    time_s: NDArray[np.float64]
+    """Seconds since 1970, UTC."""
+    lat_deg: NDArray[np.float64]
+    lon_deg: NDArray[np.float64]
+
+
+class _Refused(Exception):
+    """The file holds something that no GPX needs."""
+
+
+class _Reader:
+    """Collects the track points of one document."""
+
+    def __init__(self) -> None:
+        self.points: list[tuple[float, float, float]] = []
+        self.num_untimed = 0
+        self._depth = 0
+        self._place: tuple[float, float] | None = None
+        self._time: float | None = None
+        self._text: list[str] | None = None
+
+    def read(self, content: bytes) -> None:
+        """Parse; raise expat.ExpatError or _Refused."""
+        parser = expat.ParserCreate(namespace_separator=" ")
+        parser.buffer_text = True
+        # An entity needs a document type to be declared in: none of either, no expansion bombs.
+        parser.StartDoctypeDeclHandler = self._refuse_doctype
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._characters
+        parser.Parse(content, True)
+
+    def _refuse_doctype(self, *_: object) -> None:
+        raise _Refused("it declares a document type (DOCTYPE), which GPX never needs")
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise _Refused(f"its elements are nested more than {MAX_DEPTH} deep")
+        name = tag.rpartition(" ")[2]
+        if name == "trkpt":
+            self._place, self._time = _place(attributes), None
+        elif name == "time" and self._place is not None:
+            self._text = []
+
+    def _characters(self, text: str) -> None:
+        if self._text is not None:
+            self._text.append(text)
+
+    def _end(self, tag: str) -> None:
+        self._depth -= 1
+        name = tag.rpartition(" ")[2]
+        if name == "time" and self._text is not None:
+            self._time, self._text = _seconds("".join(self._text)), None
+        elif name == "trkpt" and self._place is not None:
+            if self._time is None:
+                self.num_untimed += 1
+            else:
+                self.points.append((self._time, *self._place))
+            if len(self.points) > MAX_POINTS:
+                raise _Refused(f"it has more than {MAX_POINTS:,} points")
+            self._place = None
+
+
+def _place(attributes: dict[str, str]) -> tuple[float, float]:
+    try:
+        lat, lon = float(attributes["lat"]), float(attributes["lon"])
+    except (KeyError, ValueError):
+        raise _Refused("a track point has no readable lat and lon") from None
+    if not (abs(lat) <= 90 and abs(lon) <= 180):
+        raise _Refused(f"a track point lies at latitude {lat}, longitude {lon}")
+    return lat, lon
+
+
+def _seconds(text: str) -> float | None:
+    """Read an ISO 8601 time; one without a zone is UTC, as GPX has it."""
+    if len(text) > MAX_TEXT:
+        return None
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+    return seconds if math.isfinite(seconds) else None
+
+
+def read_gpx(path: Path) -> Track:
+    """Read the timed track points of a GPX file; all tracks and segments become one."""
+    accepted = "a GPX file with track points (trkpt) that carry lat, lon and a time"
+    try:
+        size = path.stat().st_size
+        content = path.read_bytes() if size <= MAX_BYTES else b""
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror}", accepted) from error
+    if size > MAX_BYTES:
+        raise BadInput(f"{path} has {size:,} bytes", f"at most {MAX_BYTES:,}", "split the track")
+    reader = _Reader()
+    try:
+        reader.read(content)
+    except (expat.ExpatError, _Refused, ValueError) as error:
+        raise BadInput(f"{path} cannot be read: {error}", accepted) from error
+    if len(reader.points) < 2:
+        untimed = f" ({reader.num_untimed} without a time)" if reader.num_untimed else ""
+        raise BadInput(
+            f"{path} has {len(reader.points)} timed track points{untimed}",
+            accepted,
+            "export the track again with its times; routes and waypoints have none",
+        )
+    table = np.array(reader.points, dtype=np.float64)
+    times, first = np.unique(table[:, 0], return_index=True)
+    return Track(time_s=times, lat_deg=table[first, 1], lon_deg=table[first, 2])
