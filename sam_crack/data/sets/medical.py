@@ -116,7 +116,8 @@ def _scan_monusac(root: Path) -> Iterator[Record]:
     """Find `<patient>/<image>.{tif,svs,xml}`, in the root or in folders for train and test."""
     for home in list_folders(root, root=root):
         inner = list_folders(home, root=root)
-        split = _nuclei_split(home.name) if inner else ""
+        # The training folder is called MoNuSAC_images_and_annotations.
+        split = (_nuclei_split(home.name) or "train") if inner else ""
         for patient in inner or [home]:
             pictures = by_stem(list_files(patient, (".svs",), root=root))
             pictures |= by_stem(list_files(patient, (".tif", ".tiff", ".png"), root=root))
@@ -217,8 +218,8 @@ MEDICAL = (
         citation="Verma et al., IEEE Transactions on Medical Imaging 2021",
         classes=_MONUSAC,
         splits={"train": 209, "test": 85},
-        layout="<patient>/<image>.{tif,svs} and .xml, in the root or under folders whose names "
-        "hold `train` or `test`",
+        layout="<patient>/<image>.{tif,svs} and .xml, in the root, under "
+        "MoNuSAC_images_and_annotations (train), or under a folder whose name holds `test`",
         scan=_scan_monusac,
         read=partial(
             nuclei.read_outlines, classes={each.name: i for i, each in enumerate(_MONUSAC, 1)}
