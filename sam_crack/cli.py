@@ -24,6 +24,11 @@ VERBS: dict[str, Verb] = {
         run="sam_crack.studies.training:run_train",
         config=True,
     ),
+    "adapters": Verb(
+        "compare the adapter methods on an encoder",
+        options="sam_crack.config.verbs:AdaptersOptions",
+        run="sam_crack.model.adapters_table:run_adapters",
+    ),
     "merge": Verb(
         "fold trained adapters into stand-alone weights",
         options="sam_crack.config.verbs:MergeOptions",

@@ -59,6 +59,11 @@ class LowRank:
                 "rename modules whose names end in one another",
             )
         self.first_block: int | None = min(plan.blocks)
+        for name, weight in self.encoder.named_parameters():
+            if (
+                ".ranknum." in name
+            ):  # adalora's count of ranks; on the meta device peft lets it learn
+                weight.requires_grad_(False)
         raw = [name for name, weight in self.encoder.named_parameters() if weight.requires_grad]
         self.names = {_stable(name): name for name in raw}
         assert not names & {name.removeprefix(PREFIX) for name in raw}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sam_crack.config.schema import AdapterMethod
+
 ATTENTION = ("q", "v")  # better than q,k,v,proj on unseen crack sets (CrackSAM)
 
 
@@ -20,17 +22,15 @@ class MethodSpec:
     """Default targets, for methods that adapt single layers."""
     mergeable: bool
     """Whether the trained encoder can be written as a plain one, at no cost in inference."""
-    families: tuple[str, ...] = ("vit", "tinyvit")
-    """Kinds of encoder it works on."""
     limits: Mapping[str, str] = field(default_factory=dict)
-    """Kind of encoder to what is different, or impossible, there."""
+    """What is different on some kind of encoder; every method works on plain ViT and TinyViT."""
     paper: str
     """Where it comes from."""
 
 
 _LAYERS = frozenset({"blocks", "targets", "rank", "alpha"})
 
-METHODS: dict[str, MethodSpec] = {
+METHODS: dict[AdapterMethod, MethodSpec] = {
     "lora": MethodSpec(
         summary="low-rank update of linear layers",
         settings=_LAYERS | {"dropout"},

@@ -50,7 +50,7 @@ class Selected:
                 UserWarning,
                 stacklevel=4,
             )
-        self.base = {name: weight.detach().cpu().clone() for name, weight in chosen.items()}
+        self.base = {name: _aside(weight) for name, weight in chosen.items()}
         for weight in chosen.values():
             weight.requires_grad_(True)
 
@@ -99,6 +99,11 @@ class Selected:
         for owner in {name.rpartition(".")[0] for name in self.matched}:
             module = self.encoder.get_submodule(owner)
             module.train(module.training)
+
+
+def _aside(weight: Tensor) -> Tensor:
+    kept = weight.detach().clone()
+    return kept if kept.is_meta else kept.cpu()
 
 
 def chosen_weights(

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from sam_crack.config.fields import Range
 from sam_crack.config.load import config_hash, dump_config
-from sam_crack.config.schema import RunConfig
+from sam_crack.config.schema import BackboneName, RunConfig
 from sam_crack.config.values import plain
 from sam_crack.console import Console
 
@@ -130,3 +130,11 @@ class DataListOptions:
 
     name: str = ""
     """Data set to say everything about; empty lists all. Example: dnit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptersOptions:
+    """`sam-crack adapters`."""
+
+    backbone: BackboneName = "mobile_sam"
+    """Encoder that the methods are measured on; no weights are needed. Example: vit_b."""
