@@ -1,5 +1,7 @@
 """The composed model: what learns, what must never change, and what it answers."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -115,6 +117,18 @@ def test_other_windows_than_the_configured_one_pass():
     segmenter = build_segmenter(config_of()).eval()
     with torch.no_grad():
         assert segmenter(pixels_of(1, (96, 32))).shape == (1, 1, 48, 16)
+
+
+def test_bf16_base_leaves_adapters_and_logits_in_fp32():
+    config = config_of()
+    config = replace(config, backbone=replace(config.backbone, precision="bf16"))
+    segmenter = build_segmenter(config).train()
+    assert all(p.dtype == torch.float32 for group in segmenter.trainable().values() for p in group)
+    assert any(p.dtype == torch.bfloat16 for p in segmenter.parameters())
+    logits = segmenter(pixels_of())
+    logits.square().mean().backward()
+    assert logits.dtype == torch.float32
+    assert torch.isfinite(logits).all()
 
 
 def test_float_and_byte_pixels_agree():
