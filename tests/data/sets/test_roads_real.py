@@ -6,6 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import scipy.io
+from PIL import Image
 
 from sam_crack.data.dataset import open_dataset
 
@@ -47,3 +49,37 @@ def test_uav_counts_and_alpha(data_root: Path):
     assert len(found) == 120
     [odd] = [index for index, record in enumerate(found.records) if record.id == "DJI0690"]
     assert int(found[odd].mask.sum()) == 1456  # counted with numpy on the file's red channel
+
+
+def test_paveseg_greys_become_the_named_classes(data_root: Path):
+    found = open_dataset("paveseg", data_root / "paveseg")
+    assert len(found) == 32
+    greys = dict(
+        zip(
+            ("crack", "pothole", "sealed_crack", "patch", "alligator", "cover", "joint"),
+            (30, 60, 90, 120, 150, 180, 210),
+            strict=True,
+        )
+    )
+    for index, record in list(enumerate(found.records))[::4]:
+        stored = np.asarray(Image.open(record.masks["mask"]))[..., 1]
+        mask = found.read_mask(index).mask
+        for number, each in enumerate(found.classes, 1):
+            assert (mask == number).sum() == (stored == greys[each.name]).sum()
+
+
+def test_cfd_cracks_are_what_is_not_background(data_root: Path):
+    found = open_dataset("cfd", data_root / "cfd")
+    assert len(found) == 10
+    for sample in found:
+        path = data_root / "cfd" / "groundTruth" / f"{sample.id}.mat"
+        truth = scipy.io.loadmat(path, simplify_cells=True)["groundTruth"]["Segmentation"]
+        np.testing.assert_array_equal(sample.mask, truth != 1)
+        assert sample.image.shape == (320, 480, 3)
+
+
+def test_an_unknown_folder_is_read_like_the_set_it_is(data_root: Path):
+    known = open_dataset("paveseg", data_root / "paveseg")
+    guessed = open_dataset("folder", data_root / "paveseg")
+    assert guessed.spec.notes[1] == "encoding: grey levels 0, 30, 60, 90, 120, 150, 180"
+    np.testing.assert_array_equal(known[0].mask > 0, guessed[0].mask > 0)
