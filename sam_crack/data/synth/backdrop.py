@@ -103,7 +103,7 @@ def _skyline(view: View, frame: Plane) -> None:
     level = _horizon_px(view)
     haze = haze_colour(look)
     rng = np.random.default_rng([round(look.height_m * 1000), round(look.pitch_deg * 100), 43])
-    layers = ((0.055, 3.0, 0.82, 0.0), (0.03, 7.0, 0.6, 0.001), (0.016, 15.0, 0.3, 0.004))
+    layers = ((0.05, 3.0, 0.85, 0.0), (0.028, 7.0, 0.62, 0.0015), (0.02, 15.0, 0.2, 0.006))
     for tall, wave, hazy, spiky in layers:
         profile = np.zeros(width)
         for octave in range(4):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import cv2
@@ -11,8 +12,8 @@ from numpy.typing import NDArray
 
 Float = NDArray[np.float64]
 Kind = Literal["longitudinal", "transverse", "alligator", "hairline"]
-STEP_M = 0.025
-"""Distance of the vertices of a centre line: finer than a pixel from about 2 m on."""
+STEP_M = 0.015
+"""Distance of the vertices of a centre line: finer than a pixel from 7 m on."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,14 @@ class Branch:
         means: Float = (self.width_mm[1:] + self.width_mm[:-1]) / 2
         return means
 
-    def edges(self) -> tuple[Float, Float]:
-        """Both edges as polylines, metres."""
+    def edges(self, *, grow: float = 0.0, margin_mm: float = 0.0) -> tuple[Float, Float]:
+        """Both edges as polylines, metres; grown by a share of the opening and a margin."""
         along = np.gradient(self.line, axis=0)
         along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
         side = np.stack([-along[:, 1], along[:, 0]], axis=1)
         return (
-            self.line + side * self.left_mm[:, None] / 1000.0,
-            self.line - side * self.right_mm[:, None] / 1000.0,
+            self.line + side * (self.left_mm * (1 + grow) + margin_mm)[:, None] / 1000.0,
+            self.line - side * (self.right_mm * (1 + grow) + margin_mm)[:, None] / 1000.0,
         )
 
 
@@ -61,6 +62,31 @@ class Crack:
     branches: tuple[Branch, ...]
     depth: float
     """How dark it is at full coverage, 0 to 1."""
+
+    @cached_property
+    def outline(self) -> tuple[Float, Float]:
+        """Both edges of all branches, one after the other, metres."""
+        return _joined([branch.edges() for branch in self.branches])
+
+    @cached_property
+    def rim(self) -> tuple[Float, Float]:
+        """Return the outline of the crumbled, dirty strip around the crack."""
+        return _joined([b.edges(grow=0.9, margin_mm=2.0) for b in self.branches])
+
+    @cached_property
+    def joined(self) -> NDArray[np.bool_]:
+        """Whether each vertex of the outline is followed by one of the same branch."""
+        follows = np.ones(sum(len(branch.line) for branch in self.branches), np.bool_)
+        follows[np.cumsum([len(branch.line) for branch in self.branches]) - 1] = False
+        return follows[:-1]
+
+    @cached_property
+    def step_sizes_mm(self) -> tuple[Float, Float]:
+        """Length and mean width of every segment of the outline; zero between branches."""
+        pad = np.zeros(1)
+        lengths = [part for b in self.branches for part in (b.steps_mm, pad)]
+        widths = [part for b in self.branches for part in (b.step_widths_mm, pad)]
+        return np.concatenate(lengths)[:-1], np.concatenate(widths)[:-1]
 
     @property
     def length_mm(self) -> float:
@@ -77,6 +103,12 @@ class Crack:
     def max_width_mm(self) -> float:
         """Largest opening at any vertex."""
         return max(float(branch.width_mm.max()) for branch in self.branches)
+
+
+def _joined(edges: list[tuple[Float, Float]]) -> tuple[Float, Float]:
+    return np.concatenate([left for left, _ in edges]), np.concatenate(
+        [right for _, right in edges]
+    )
 
 
 def rough(rng: np.random.Generator, at_m: Float, octaves: dict[float, float]) -> Float:
@@ -97,9 +129,9 @@ def _line(rng: np.random.Generator, start: Float, towards: Float, wild: float) -
     at = np.linspace(0.0, length, max(int(length / STEP_M), 4) + 1)
     along = (towards - start) / length
     aside = np.array([-along[1], along[0]])
-    bend = rough(rng, at, {1.9: 0.055, 0.6: 0.028, 0.21: 0.013, 0.07: 0.005}) * wild
+    bend = rough(rng, at, {1.9: 0.055, 0.6: 0.028, 0.21: 0.013, 0.07: 0.005, 0.03: 0.002}) * wild
     bend -= np.interp(at, at[[0, -1]], bend[[0, -1]])
-    jitter = rough(rng, at, {0.09: 0.004}) * wild
+    jitter = rough(rng, at, {0.09: 0.004, 0.03: 0.0012}) * wild
     line: Float = start + along * (at + jitter)[:, None] + aside * bend[:, None]
     return line
 
@@ -114,7 +146,7 @@ def _opening(
     sides = []
     for _ in range(2):
         half = 0.5 * width_mm * swell * taper
-        half = half * np.clip(1 + rough(rng, at, {0.11: 0.2, 0.04: 0.22, 0.025: 0.15}), 0.3, 2.0)
+        half = half * np.clip(1 + rough(rng, at, {0.11: 0.18, 0.04: 0.2, 0.015: 0.22}), 0.3, 2.0)
         if width_mm > 4:
             for _ in range(rng.poisson(at[-1] * 0.9)):
                 where, reach = rng.uniform(0, at[-1]), rng.uniform(0.015, 0.06)

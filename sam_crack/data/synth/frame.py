@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sam_crack.data.synth.backdrop import draw_backdrop, haze_colour
+from sam_crack.data.synth.backdrop import draw_backdrop
 from sam_crack.data.synth.cracks import Crack
 from sam_crack.data.synth.ground import shade_ground
 from sam_crack.data.synth.layers import draw_layers
 from sam_crack.data.synth.look import look_of
-from sam_crack.data.synth.objects import draw_objects, vehicles_near
+from sam_crack.data.synth.objects import draw_objects
 from sam_crack.data.synth.optics import develop
-from sam_crack.data.synth.scene import AHEAD_M, on_plan, stretches
+from sam_crack.data.synth.scene import (
+    AHEAD_M,
+    STRETCH_M,
+    on_plan,
+    stretch,
+    stretch_numbers,
+    stretches,
+)
 from sam_crack.data.synth.shadows import cast_shadows
 from sam_crack.data.synth.surface import materials
 from sam_crack.data.synth.track import Track
+from sam_crack.data.synth.vehicles import cast, own_footprint, vehicles_near
 from sam_crack.data.synth.view import View
 
 SIZE_4K = (2160, 3840)
-HAZE_M = 900.0
 
 
 @dataclass(frozen=True)
@@ -54,8 +62,18 @@ def view_of(
 
 def cracks_near(seed: int, view: View) -> tuple[Crack, ...]:
     """Return the cracks of all stretches that a frame can see, on the plan."""
-    scene = stretches(seed, view.pose.station_m)
-    return tuple(on_plan(crack, view.track) for part in scene for crack in part.cracks)
+    return tuple(
+        crack
+        for number in stretch_numbers(view.pose.station_m)
+        for crack in _laid_cracks(seed, number)
+    )
+
+
+@lru_cache(maxsize=32)
+def _laid_cracks(seed: int, number: int) -> tuple[Crack, ...]:
+    """Lay the cracks of a stretch on the plan, once for all frames that see them."""
+    track = Track(seed, max((number + 3) * STRETCH_M, 0.0))
+    return tuple(on_plan(crack, track) for crack in stretch(seed, number).cracks)
 
 
 def render_frame(
@@ -67,14 +85,13 @@ def render_frame(
     scene, cracks = stretches(seed, view.pose.station_m), cracks_near(seed, view)
     layers = draw_layers(view, scene, list(cracks))
     vehicles = vehicles_near(seed, view)
-    shadows = cast_shadows(view, scene, [vehicle.shadow(view) for vehicle in vehicles])
+    bodies = [cast(view, vehicle.footprint(), vehicle.size[1]) for vehicle in vehicles]
+    shadows = cast_shadows(view, seed, scene, [*bodies, cast(view, own_footprint(view), 1.45)])
     light = np.empty((*size, 3), np.float32)
     light[: view.horizon] = draw_backdrop(view, max(view.horizon, 2))[: view.horizon]
-    ground = shade_ground(view, materials(seed, view.camera), layers, shadows)
-    far = 1.0 - np.exp(-view.ahead_m / HAZE_M).astype(np.float32)[:, None, None]
-    ground += far * (haze_colour(view.look) * 0.7 - ground)
-    light[view.horizon :] = ground
-    front = draw_objects(view, scene, vehicles, light)
+    made = materials(seed, view.camera)
+    shade_ground(view, made, layers, shadows, into=light[view.horizon :])
+    front = draw_objects(view, seed, scene, vehicles, light)
     image = develop(view, light, np.random.default_rng([seed, 53, index]))
     layers.mask[front] = 0
     layers.lane[front] = 0

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from sam_crack.data.synth.backdrop import haze_colour
 from sam_crack.data.synth.layers import Layers
 from sam_crack.data.synth.look import Look
 from sam_crack.data.synth.shadows import ShadowMap
@@ -14,6 +15,7 @@ from sam_crack.data.synth.surface import NEAR_M, RUNGS, Materials
 from sam_crack.data.synth.view import View
 
 Plane = NDArray[np.float32]
+HAZE_M = 900.0
 SKY_LIGHT = np.array([0.82, 0.95, 1.2], np.float32)
 GREY_LIGHT = np.array([0.98, 1.0, 1.03], np.float32)
 WHITE_PAINT = np.array([0.56, 0.56, 0.53], np.float32)
@@ -28,12 +30,17 @@ def daylight(look: Look) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     return (direct / total).astype(np.float32), (diffuse / total).astype(np.float32)
 
 
-def shade_ground(view: View, made: Materials, layers: Layers, shadows: ShadowMap) -> Plane:
-    """Light that comes from every row below the horizon: (rows, width, 3), linear."""
-    lit = np.empty((len(view.ahead_m), view.camera.size[1], 3), np.float32)
+def shade_ground(
+    view: View, made: Materials, layers: Layers, shadows: ShadowMap, *, into: Plane
+) -> None:
+    """Write the light that comes from every row below the horizon: (rows, width, 3), linear."""
+    veil = haze_colour(view.look) * np.float32(0.7)
     for rows, rung in _bands(view):
-        lit[rows] = _shade_band(view, made, layers, shadows, rows=rows, rung=rung)
-    return lit
+        lit = _shade_band(view, made, layers, shadows, rows=rows, rung=rung)
+        clear = np.exp(-view.ahead_m[rows] / HAZE_M).astype(np.float32)[:, None, None]
+        lit *= clear
+        lit += (1.0 - clear) * veil
+        into[rows] = lit
 
 
 def _bands(view: View) -> Iterator[tuple[slice, float]]:
@@ -63,16 +70,17 @@ def _shade_band(
     lane = from_middle - look.lane_m / 2
     paths = np.exp(-(((np.abs(lane) - 0.85) / 0.38) ** 2))
     oil = np.exp(-((lane / 0.3) ** 2))
-    level = 1.0 + 0.06 * patchy + 0.05 * tone + look.tracks * paths - 0.07 * oil
+    level = 1.0 + 0.085 * patchy + 0.06 * tone + look.tracks * paths - 0.09 * oil
     tar = layers.tar[frame]
-    roughness = 0.27 * look.grain * (1.0 - 0.75 * tar)
+    roughness = 0.36 * look.grain * (1.0 - 0.75 * tar)
     level *= layers.gain[frame]
     level *= 1.0 + roughness * grain
 
     # paint, worn through where the road is rough
     worn = np.clip(1.25 - 1.5 * look.wear + 0.28 * patchy - 0.22 * grain, 0.0, 1.0)
     white, yellow = layers.paint[frame] * worn, layers.yellow[frame] * worn
-    level *= 1.0 - layers.dark[frame]
+    dark = layers.dark[frame] * np.clip(1.0 + 0.1 * grain, 0.7, 1.05)
+    level *= 1.0 - dark
 
     # across the road: lane, shoulder, dusty rim, grass
     ragged = from_middle + 0.05 * patchy + 0.02 * tone
@@ -81,7 +89,7 @@ def _shade_band(
     road = np.array(look.asphalt, np.float32) + shoulder[..., None] * (
         np.array(look.shoulder, np.float32) - np.array(look.asphalt, np.float32)
     )
-    paint_level = (1.0 + 0.1 * grain) * (1.0 - layers.dark[frame])
+    paint_level = (1.0 + 0.12 * grain + 0.06 * patchy) * (1.0 - dark)
     road *= (level * (1.0 - white - yellow))[..., None]
     road += (white * paint_level)[..., None] * WHITE_PAINT
     road += (yellow * paint_level)[..., None] * YELLOW_PAINT
@@ -91,7 +99,25 @@ def _shade_band(
     direct, diffuse = daylight(look)
     open_sky = shadows.look_up(rung, station, offset)
     road *= open_sky[..., None] * direct + diffuse
+    road += (0.02 + 0.11 * tar)[..., None] * _sheen(view, rows) * (1.0 - verge)[..., None]
     return road
+
+
+def _sheen(view: View, rows: slice) -> Plane:
+    """Sky, and a low sun ahead, mirrored by a surface seen at a flat angle."""
+    look = view.look
+    flat = 1.0 - look.height_m / np.hypot(view.ahead_m[rows], look.height_m)
+    mirror = (flat**5).astype(np.float32)[:, None, None]
+    light = np.broadcast_to(haze_colour(look), (view.camera.size[1], 3)).copy()
+    if look.sun > 0:
+        column = np.arange(view.camera.size[1]) - view.camera.principal[1]
+        bearing = np.arctan(column / view.camera.focal_px) + np.radians(view.pose.heading_deg)
+        away = bearing - float(view.track.heading(0.0)) - look.sun_azimuth_rad
+        away = np.mod(away + np.pi, 2 * np.pi) - np.pi
+        glint = 6.0 * np.exp(-((away / 0.3) ** 2)) * max(0.9 - look.sun_height_rad, 0.0)
+        light += glint[:, None].astype(np.float32) * np.array(look.sun_colour, np.float32)
+    found: Plane = mirror * light
+    return found
 
 
 def _step(value: Plane, at: float, soft: float) -> Plane:
@@ -110,6 +136,8 @@ def _verge(
     bare = np.maximum(bare, 0.75 * _step(patchy + 0.5 * turf, 2.0, 0.8))
     green: Plane = np.array(look.grass, np.float32) * np.exp(0.42 * turf)[..., None]
     green[..., 0] *= 1.0 + 0.22 * np.clip(patchy, -1, 2)
+    tilled = _step(from_middle, look.paved_m + 7.5, 1.0)[..., None]
+    green += tilled * (np.array(look.field, np.float32) * np.exp(0.3 * turf)[..., None] - green)
     soil = np.array(look.dust, np.float32) * (1.0 + 0.16 * turf + 0.08 * patchy)[..., None]
     green += bare[..., None] * (soil - green)
     return green

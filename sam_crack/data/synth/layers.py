@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sam_crack.data.synth.cracks import Branch, Crack
+from sam_crack.data.synth.cracks import Crack
 from sam_crack.data.synth.raster import Coverage, coverage, ribbon
 from sam_crack.data.synth.scene import AHEAD_M, Stretch, Strip
 from sam_crack.data.synth.view import View
@@ -57,6 +57,8 @@ def draw_layers(view: View, scene: list[Stretch], cracks: list[Crack]) -> Layers
                 _multiply(layers.gain, _line(view, side, 0.007), 0.72)
             for ends in ((patch.left[0], patch.right[0]), (patch.left[-1], patch.right[-1])):
                 _multiply(layers.gain, _line(view, np.stack(ends), 0.009), 0.7)
+        for stain in stretch.stains:
+            _draw_stain(view, layers, stain)
         for seal in stretch.seals:
             found = _strip(view, seal)
             _multiply(layers.gain, found, seal.tone)
@@ -110,6 +112,18 @@ def _along(view: View, offset: float, start_m: float, stop_m: float, width_m: fl
     return ribbon(left, right)
 
 
+def _draw_stain(view: View, layers: Layers, stain: Float) -> None:
+    """Oil or fuel that soaked in: an irregular blot, darkest in the middle."""
+    station, offset, long, wide, tone = stain
+    rng = np.random.default_rng([17, round(abs(station) * 1000)])
+    turn = np.linspace(0, 2 * np.pi, 40)
+    reach = 1 + sum(rng.normal(0, 0.12) * np.cos(k * turn + rng.uniform(0, 6)) for k in (2, 3, 5))
+    rim = np.stack([long * np.cos(turn), wide * np.sin(turn)], axis=1) * reach[:, None] / 2
+    for size in (1.0, 0.93, 0.85, 0.75, 0.6, 0.4):
+        points = view.project_road(np.array([station, offset]) + rim * size)
+        _multiply(layers.gain, coverage(points[None], view.camera.size), float(tone ** (1 / 6)))
+
+
 def _draw_joints(view: View, layers: Layers) -> None:
     """Straight transverse joints, every 6 m, filled dark."""
     here, paved = view.pose.station_m, view.look.lane_m + 0.25
@@ -155,52 +169,46 @@ def _lane_polygon(view: View) -> Float:
 def draw_crack(view: View, crack: Crack, layers: Layers) -> None:
     """Add a crack (in plan coordinates) to the light it takes and to the mask."""
     size = view.camera.size
-    projected = [(branch, *seen) for branch in crack.branches if (seen := edges_px(view, branch))]
-    if not projected:
+    left, right, joined = outline_px(view, crack)
+    if not joined.any():
         return
-    found = coverage(np.concatenate([ribbon(left, right) for _, left, right in projected]), size)
+    found = coverage(ribbon(left, right)[joined], size)
     _unite(layers.dark, found, crack.depth)
+    if crack.mean_width_mm > 2.5:
+        rim = ribbon(*(view.project(edge) for edge in crack.rim))[joined]
+        _multiply(layers.gain, coverage(rim, size), 0.86)
     part = layers.mask[found.window]
     part[found.share >= HALF_COVERED] = 255
-    runs: list[NDArray[np.int32]] = []
-    for _, left, right in projected:
-        runs.extend(_visible_runs(left, right))
+    # OpenCV draws (x, y) in 1/16 px
+    fixed = np.round(np.nan_to_num((left + right) / 2)[:, ::-1] * 16).astype(np.int32)
+    runs = [fixed[a:b].reshape(-1, 1, 2) for a, b in drawn_runs(left, right, joined)]
     cv2.polylines(layers.mask, runs, False, 255, 1, cv2.LINE_8, 4)
 
 
-def edges_px(view: View, branch: Branch) -> tuple[Float, Float] | None:
-    """Both edges in pixels, or None when no part is within the furnished distance ahead."""
-    ahead = view.pose.to_camera(branch.line)[:, 1]
-    near = np.flatnonzero((ahead > 0.4) & (ahead < AHEAD_M))
-    if len(near) < 2:
-        return None
-    left, right = branch.edges()
-    part = slice(int(near[0]), int(near[-1]) + 1)
-    return view.project(left[part]), view.project(right[part])
+def outline_px(view: View, crack: Crack) -> tuple[Float, Float, NDArray[np.bool_]]:
+    """Both edges in pixels, and which vertices are joined to the next and within reach."""
+    ahead = view.pose.to_camera(crack.outline[0])[:, 1]
+    near = (ahead > 0.4) & (ahead < AHEAD_M)
+    left, right = (view.project(edge) for edge in crack.outline)
+    joined: NDArray[np.bool_] = crack.joined & near[:-1] & near[1:]
+    # far outside the frame fixed point would overflow; a NaN fails the comparison too
+    inside = (np.abs(left) < 30000).all(axis=1) & (np.abs(right) < 30000).all(axis=1)
+    joined &= inside[:-1] & inside[1:]
+    return left, right, joined
 
 
 def width_px(left: Float, right: Float) -> Float:
-    """Width in the picture at every vertex, at right angles to the projected centre line."""
-    along = np.gradient((left + right) / 2, axis=0)
+    """Width in the picture of every segment, at right angles to its projected centre line."""
+    along = np.diff((left + right) / 2, axis=0)
     along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
-    gap = left - right
+    gap = ((left - right)[1:] + (left - right)[:-1]) / 2
     wide: Float = np.abs(gap[:, 0] * along[:, 1] - gap[:, 1] * along[:, 0])
     return wide
 
 
-def _visible_runs(left: Float, right: Float) -> list[NDArray[np.int32]]:
-    """Pieces of the centre line wide enough to be in the mask, in 1/16 px for OpenCV (x, y)."""
-    centre = (left + right) / 2
-    # far outside the frame OpenCV's fixed point overflows; a NaN fails the comparison too
-    good: NDArray[np.bool_] = np.asarray((np.abs(centre) < 30000).all(axis=1))
-    if good.sum() < 2:
-        return []
-    good[good] = width_px(left[good], right[good]) >= FAINTEST_PX
+def drawn_runs(left: Float, right: Float, joined: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Runs of vertices (from, to) whose centre line is wide enough to be in the mask."""
+    with np.errstate(invalid="ignore"):
+        good = joined & (width_px(left, right) >= FAINTEST_PX)
     borders = np.flatnonzero(np.diff(np.concatenate([[False], good, [False]]).astype(np.int8)))
-    points = np.where(np.isfinite(centre), centre, 0.0)[:, ::-1] * 16
-    fixed = np.round(points).astype(np.int32)
-    return [
-        fixed[a:b].reshape(-1, 1, 2)
-        for a, b in zip(borders[::2], borders[1::2], strict=True)
-        if b - a > 1
-    ]
+    return [(int(a), int(b) + 1) for a, b in zip(borders[::2], borders[1::2], strict=True)]

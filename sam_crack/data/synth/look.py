@@ -40,6 +40,8 @@ class Look:
     asphalt: Colour
     shoulder: Colour
     grass: Colour
+    field: Colour
+    """What grows behind the verge."""
     dust: Colour
     grain: float
     """Strength of the aggregate, about 1."""
@@ -105,6 +107,12 @@ def look_of(seed: int) -> Look:
         "double",
         "solid_dashed",
     )
+    fields: tuple[Colour, ...] = (
+        (0.10, 0.125, 0.045),
+        (0.21, 0.17, 0.085),
+        (0.13, 0.115, 0.075),
+        (0.075, 0.12, 0.04),
+    )
     asphalt = float(rng.uniform(0.085, 0.15))
     warm: Colour = (1.0, 0.80, 0.56) if sky == "low_sun" else (1.0, 0.95, 0.87)
     bonnets: tuple[Colour, ...] = (
@@ -129,7 +137,8 @@ def look_of(seed: int) -> Look:
         wear=float(rng.uniform(0.08, 0.5)),
         asphalt=_tinted(rng, asphalt, (1.0, 0.985, 0.96), 0.025),
         shoulder=_tinted(rng, asphalt * float(rng.uniform(0.8, 1.2)), (1.0, 0.95, 0.9), 0.04),
-        grass=_tinted(rng, 0.11, (0.82, 1.0, 0.34), 0.18),
+        grass=_tinted(rng, 0.105, (0.86, 1.0, 0.42), 0.14),
+        field=fields[int(rng.integers(len(fields)))],
         dust=_tinted(rng, 0.26, (1.0, 0.84, 0.64), 0.1),
         grain=float(rng.uniform(0.75, 1.25)),
         tracks=float(rng.uniform(-0.12, 0.12)),
@@ -145,5 +154,5 @@ def look_of(seed: int) -> Look:
         noise=float(rng.uniform(1.2, 3.2)),
         quality=int(rng.integers(84, 95)),
         speed_mps=float(rng.uniform(14.0, 25.0)),
-        shutter_s=float(rng.uniform(1 / 5000, 1 / 1600)),
+        shutter_s=float(rng.uniform(1 / 9000, 1 / 3000)),
     )

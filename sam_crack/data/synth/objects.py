@@ -1,59 +1,153 @@
-"""What stands in front of the road and beside it: plants, poles, rails, vehicles, the bonnet."""
+"""What stands in front of the road and beside it, drawn from far to near, the bonnet last."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from itertools import pairwise
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sam_crack.data.synth.raster import Coverage, coverage
-from sam_crack.data.synth.scene import Stretch
+from sam_crack.data.synth.backdrop import haze_colour
+from sam_crack.data.synth.plants import place_sprite, sprites
+from sam_crack.data.synth.raster import Coverage, coverage, ribbon
+from sam_crack.data.synth.scene import Stretch, Upright
+from sam_crack.data.synth.vehicles import Vehicle, draw_vehicle
 from sam_crack.data.synth.view import View
 
 Float = NDArray[np.float64]
 Plane = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Vehicle:
-    """A vehicle on the road."""
-
-    station_m: float
-    offset_m: float
-
-    def shadow(self, view: View) -> Float:
-        """Return the ground it darkens."""
-        s, u = self.station_m, self.offset_m
-        return np.array([[s, u - 0.9], [s, u + 0.9], [s + 4, u + 0.9], [s + 4, u - 0.9]])
-
-
-def vehicles_near(seed: int, view: View) -> list[Vehicle]:
-    """Return the vehicles in sight, farthest first."""
-    return []
-
-
-def blend(light: Plane, found: Coverage, colour: Float | Plane) -> None:
-    """Lay a colour over the light where something is covered."""
-    part = light[found.window]
-    part += found.share[..., None] * (np.asarray(colour, np.float32) - part)
+Front = NDArray[np.bool_]
+STEEL = np.array([0.27, 0.28, 0.29])
+CONCRETE = np.array([0.3, 0.29, 0.27])
 
 
 def draw_objects(
-    view: View, scene: list[Stretch], vehicles: list[Vehicle], light: Plane
-) -> NDArray[np.bool_]:
-    """Draw everything that stands, far to near, and return what it hides."""
+    view: View, seed: int, scene: list[Stretch], vehicles: list[Vehicle], light: Plane
+) -> Front:
+    """Draw everything that stands, and return what it hides."""
     front = np.zeros(view.camera.size, np.bool_)
+    here = view.pose.station_m
+    uprights = sorted(
+        (u for part in scene for u in part.uprights if 2.0 < u.station_m - here < 170.0),
+        key=lambda upright: -upright.station_m,
+    )
+    edges = [math.inf, *(v.station_m for v in vehicles), -math.inf]
+    for farther, nearer in pairwise(edges):
+        for upright in uprights:
+            if nearer <= upright.station_m < farther:
+                _draw_upright(view, seed, upright, light, front)
+        for vehicle in vehicles:
+            if vehicle.station_m == nearer:
+                draw_vehicle(view, vehicle, light, front)
+    if view.look.kerb:
+        _draw_kerb(view, light, front)
+    if view.look.rail:
+        _draw_rail(view, light, front)
     if view.look.bonnet:
-        found = coverage([_bonnet_outline(view)], view.camera.size)
-        blend(light, found, np.array(view.look.bonnet_colour))
-        front[found.window] |= found.share > 0.5
+        _draw_bonnet(view, light, front)
     return front
 
 
-def _bonnet_outline(view: View) -> Float:
+def blend(light: Plane, front: Front, found: Coverage, colour: Float | Plane) -> None:
+    """Lay a colour over the light where something is covered, and note what it hides."""
+    part = light[found.window]
+    part += found.share[..., None] * (np.asarray(colour, np.float32) - part)
+    front[found.window] |= found.share > 0.5
+
+
+def _draw_upright(view: View, seed: int, upright: Upright, light: Plane, front: Front) -> None:
+    foot = view.project_road((upright.station_m, upright.offset_m))
+    top = view.project_road((upright.station_m, upright.offset_m), up_m=upright.height_m)
+    tall = float(foot[0] - top[0])
+    if not math.isfinite(tall) or tall < 2:
+        return
+    if upright.kind in ("tree", "bush", "tuft"):
+        bright = _plant_light(view)
+        made = sprites(seed, upright.kind)[upright.variant]
+        at = (float(foot[0]), float(foot[1]), tall, bright)
+        place_sprite(light, front, made, at)
+        return
+    half = {"pole": 0.09, "post": 0.06}[upright.kind]
+    line = [
+        [
+            view.project_road((upright.station_m, upright.offset_m + side), up_m=up)
+            for side in (-half, half)
+        ]
+        for up in np.linspace(0, upright.height_m, 5)
+    ]
+    left, right = np.array([pair[0] for pair in line]), np.array([pair[1] for pair in line])
+    colour = np.array([0.6, 0.6, 0.58]) if upright.kind == "post" else STEEL * 0.7
+    blend(light, front, coverage(ribbon(left, right), view.camera.size), colour)
+    if upright.kind == "post":
+        band = np.stack([left[3], right[3], (right[3] + right[4]) / 2, (left[3] + left[4]) / 2])
+        blend(light, front, coverage(band[None], view.camera.size), np.array([0.03, 0.03, 0.03]))
+
+
+def _plant_light(view: View) -> float:
+    """Brightness of plants: full with the sun behind us, dim against it; the sign is the side."""
+    look = view.look
+    if look.sun == 0:
+        return 0.8
+    bearing = float(view.track.heading(0.0)) + look.sun_azimuth_rad
+    towards = bearing - math.radians(view.pose.heading_deg)
+    bright = 0.95 - 0.35 * math.cos(towards)
+    return bright if math.sin(towards) < 0 else -bright
+
+
+def _draw_kerb(view: View, light: Plane, front: Front) -> None:
+    """Kerb stones at the edge of the pavement: face and top."""
+    station = view.stations(0.8, 110.0)
+    for side in (-1.0, 1.0):
+        near, far = side * view.look.paved_m, side * (view.look.paved_m + 0.16)
+        foot = view.project_road(np.stack([station, np.full_like(station, near)], -1))
+        edge = view.project_road(np.stack([station, np.full_like(station, near)], -1), up_m=0.12)
+        back = view.project_road(np.stack([station, np.full_like(station, far)], -1), up_m=0.12)
+        blend(light, front, coverage(ribbon(foot, edge), view.camera.size), CONCRETE * 0.6)
+        blend(light, front, coverage(ribbon(edge, back), view.camera.size), CONCRETE)
+
+
+def _draw_rail(view: View, light: Plane, front: Front) -> None:
+    """A steel rail on posts to the right: the folds of the beam as bands of light and shade."""
+    look, here = view.look, view.pose.station_m
+    offset = look.paved_m + 1.0
+    for number in range(int((here + 120) // 4.0), int((here + 1.5) // 4.0), -1):
+        ends = [
+            [view.project_road((number * 4.0 + step, offset), up_m=up) for up in (0.0, 0.72)]
+            for step in (-0.06, 0.06)
+        ]
+        post = np.array([ends[0][0], ends[1][0], ends[1][1], ends[0][1]])
+        blend(light, front, coverage(post[None], view.camera.size), STEEL * 0.45)
+    station = view.stations(1.0, 130.0)
+    road = np.stack([station, np.full_like(station, offset - 0.05)], axis=-1)
+    heights = np.linspace(0.45, 0.77, 8)
+    lines = [view.project_road(road, up_m=float(up)) for up in heights]
+    shades = (0.7, 1.05, 0.9, 0.5, 0.75, 1.15, 0.95)
+    for low, high, shade in zip(lines, lines[1:], shades, strict=False):
+        blend(light, front, coverage(ribbon(low, high), view.camera.size), STEEL * shade)
+
+
+def _draw_bonnet(view: View, light: Plane, front: Front) -> None:
+    """The own bonnet, out of focus, mirroring the sky the more the flatter it is seen."""
     height, width = view.camera.size
-    x = np.linspace(-0.02, 1.02, 60)
-    top = 0.945 + 0.16 * np.abs(x - 0.5) ** 2.4
+    x = np.linspace(-0.02, 1.02, 80)
+    top = 0.935 + 0.17 * np.abs(x - 0.5) ** 2.2
     curve = np.stack([top * height, x * width], axis=-1)
-    return np.concatenate([curve, [[height + 5, 1.02 * width], [height + 5, -0.02 * width]]])
+    outline = np.concatenate([curve, [[height + 9, 1.02 * width], [height + 9, -0.02 * width]]])
+    first = int(0.92 * height)
+    found = coverage(outline[None], view.camera.size)
+    share = found.on(view.camera.size)[first:]
+    soft = cv2.GaussianBlur(share, (0, 0), max(width / 3840 * 5.0, 0.5))
+    rows = np.arange(first, height, dtype=np.float32)[:, None]
+    column = np.linspace(0, 1, width, dtype=np.float32)[None, :]
+    edge = (0.935 + 0.17 * np.abs(column - 0.5) ** 2.2) * height
+    depth = np.clip((rows - edge) / (0.065 * height), 0, 1)
+    mirror = 0.10 + 0.5 * np.exp(-depth / 0.16)
+    ridge = 1 + 0.22 * np.exp(-((np.abs(column - 0.5) - 0.3 - 0.03 * depth) ** 2) / 0.0009)
+    paint = np.array(view.look.bonnet_colour, np.float32) * 0.55
+    sheen = haze_colour(view.look) * np.float32(0.32)
+    colour = paint + (mirror * ridge)[..., None].astype(np.float32) * (sheen - paint * 0.5)
+    part = light[first:]
+    part += soft[..., None] * (colour - part)
+    front[first:] |= soft > 0.1

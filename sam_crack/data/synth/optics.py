@@ -16,6 +16,7 @@ Picture = NDArray[np.uint8]
 STEPS = 4096
 BRIGHTEST = 4.0
 MID_GREY = 0.19
+SHIFTS = 256
 
 
 @lru_cache(maxsize=1)
@@ -30,12 +31,16 @@ def _curve() -> Picture:
 
 
 def develop(view: View, light: Plane, rng: np.random.Generator) -> Picture:
-    """Turn linear light (height, width, 3) into an 8-bit RGB picture; `light` is used up."""
+    """Turn linear light (height, width, 3) into an 8-bit RGB picture."""
     look = view.look
-    light *= _falloff(view)[..., None]
-    light *= np.float32(look.exposure * MID_GREY / np.mean(look.asphalt) * STEPS)
-    np.clip(light, 0, STEPS * BRIGHTEST - 1, out=light)
-    picture: Picture = np.take(_curve(), light.astype(np.uint16))
+    picture = np.empty(light.shape, np.uint8)
+    gain = look.exposure * MID_GREY / float(np.mean(look.asphalt)) * STEPS
+    kept = _falloff(view.camera.size, look.vignette)
+    for start in range(0, light.shape[0], 64):
+        rows = slice(start, start + 64)
+        part = light[rows] * (kept[rows, :, None] * np.float32(gain))
+        np.clip(part, 0, STEPS * BRIGHTEST - 1, out=part)
+        picture[rows] = _curve()[part.astype(np.uint16)]
     _smear(view, picture)
     sigma = look.blur_px * max(view.camera.size[1] / 3840, 0.45)
     soft = cv2.GaussianBlur(picture, (0, 0), sigma)
@@ -43,13 +48,14 @@ def develop(view: View, light: Plane, rng: np.random.Generator) -> Picture:
     return _sensor(look, picture, rng)
 
 
-def _falloff(view: View) -> Plane:
-    """Light lost towards the corners."""
-    height, width = view.camera.size
+@lru_cache(maxsize=1)
+def _falloff(size: tuple[int, int], vignette: float) -> Plane:
+    """Light kept towards the corners."""
+    height, width = size
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None] * np.float32(height / width)
     x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
     radius = (x * x + y * y) / np.float32(1 + (height / width) ** 2)
-    lost = np.float32(view.look.vignette) * radius * (np.float32(0.6) + np.float32(0.4) * radius)
+    lost = np.float32(vignette) * radius * (np.float32(0.6) + np.float32(0.4) * radius)
     kept: Plane = (1.0 - lost).astype(np.float32)
     return kept
 
@@ -76,15 +82,25 @@ def _sharpen(soft: Picture, sigma: float) -> Picture:
     return halo
 
 
-def _sensor(look: Look, picture: Picture, rng: np.random.Generator) -> Picture:
-    """Noise, in brightness mostly and stronger in the dark, as left by in-camera smoothing."""
-    height, width = picture.shape[:2]
+@lru_cache(maxsize=1)
+def _noise(size: tuple[int, int], strength: float) -> NDArray[np.int16]:
+    """A field of sensor noise larger than the frame, of which every frame takes another part.
+
+    In brightness mostly, with coarse specks of colour, as in-camera smoothing leaves it.
+    """
+    height, width = size[0] + SHIFTS, size[1] + SHIFTS
+    rng = np.random.default_rng(round(strength * 1e6))
     fine = rng.standard_normal((height, width), dtype=np.float32)
-    fine *= np.float32(look.noise)
     coarse = rng.standard_normal(((height + 2) // 3, (width + 2) // 3, 3), dtype=np.float32)
-    coarse *= np.float32(0.5 * look.noise)
-    noise = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
-    noise += fine[..., None]
-    noise += picture
-    seen: Picture = cv2.convertScaleAbs(cv2.max(noise, 0.0))
+    field = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR) * 0.5
+    field += fine[..., None]
+    noise: NDArray[np.int16] = np.round(field * strength).astype(np.int16)
+    return noise
+
+
+def _sensor(look: Look, picture: Picture, rng: np.random.Generator) -> Picture:
+    height, width = picture.shape[:2]
+    top, left = (int(shift) for shift in rng.integers(0, SHIFTS, 2))
+    field = _noise((height, width), look.noise)[top : top + height, left : left + width]
+    seen: Picture = cv2.add(picture, field, dtype=cv2.CV_8U)
     return seen

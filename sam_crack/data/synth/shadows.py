@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sam_crack.data.synth.plants import sprites
 from sam_crack.data.synth.scene import Stretch, Upright
 from sam_crack.data.synth.view import View
 
@@ -38,11 +39,14 @@ class ShadowMap:
         return found
 
 
-def cast_shadows(view: View, scene: list[Stretch], bodies: list[NDArray[np.float64]]) -> ShadowMap:
+def cast_shadows(
+    view: View, seed: int, scene: list[Stretch], bodies: list[NDArray[np.float64]]
+) -> ShadowMap:
     """Draw the shadows of trees, poles and vehicles; none under a closed sky.
 
     Args:
         view: The frame's geometry.
+        seed: Of the drive's plants.
         scene: What stands beside the road.
         bodies: Footprints of vehicles, (n, 2) station and offset, each casting one of its height.
     """
@@ -55,7 +59,8 @@ def cast_shadows(view: View, scene: list[Stretch], bodies: list[NDArray[np.float
     for stretch in scene:
         for upright in stretch.uprights:
             if upright.kind in ("tree", "bush"):
-                _crown(view, upright, crowns, start)
+                made = sprites(seed, upright.kind)[upright.variant]
+                _crown(view, made.of_height(180)[..., 3], upright, crowns, start)
             elif upright.kind == "pole":
                 _pole(view, upright, thin, start)
     for body in bodies:
@@ -82,25 +87,30 @@ def _fill(plane: NDArray[np.uint8], road: NDArray[np.float64], start: float) -> 
     cv2.fillPoly(plane, [np.round(corners).astype(np.int32)], 255, cv2.LINE_AA, 4)
 
 
-def _crown(view: View, upright: Upright, plane: NDArray[np.uint8], start: float) -> None:
-    """A crown's shadow: clumps of leaves, denser in the middle, drawn out by the low sun."""
-    along, aside = shadow_step(view, upright.station_m)
-    reach = upright.height_m * math.hypot(along, aside)
-    if abs(upright.offset_m) - reach > SIDE_M:
+def _crown(
+    view: View, sprite: Plane, upright: Upright, plane: NDArray[np.uint8], start: float
+) -> None:
+    """Lay a plant's silhouette on the ground: its height along the light, its width across."""
+    step = np.array(shadow_step(view, upright.station_m))
+    if abs(upright.offset_m) - upright.height_m * float(np.hypot(*step)) > SIDE_M:
         return
-    rng = np.random.default_rng([upright.variant, round(upright.station_m * 1000) % 2**31, 5])
-    tall, wide = upright.height_m, upright.height_m * 0.3
-    for _ in range(170 if upright.kind == "tree" else 40):
-        up = tall * (0.66 + 0.2 * rng.normal()) if upright.kind == "tree" else tall * rng.random()
-        station = upright.station_m + along * up + 0.55 * wide * rng.normal()
-        offset = upright.offset_m + aside * up + 0.55 * wide * rng.normal()
-        radius = float(rng.uniform(0.05, 0.16)) * wide
-        turns = np.sort(rng.uniform(0, 2 * np.pi, 9))
-        far = radius * rng.uniform(0.6, 1.4, 9)
-        clump = np.stack([station + far * np.cos(turns), offset + far * np.sin(turns)], axis=-1)
-        _fill(plane, clump, start)
-    if upright.kind == "tree":
-        _stem(view, upright, plane, start, half_m=0.035 * tall * 0.5)
+    up = step * upright.height_m
+    across = np.array([-step[1], step[0]]) / float(np.hypot(*step)) * upright.height_m
+    foot = np.array([upright.station_m - start, upright.offset_m + SIDE_M])
+    side = sprite.shape[0]
+    corners = np.stack([foot - across / 2 + up, foot + across / 2 + up, foot - across / 2])
+    source = np.array([[0, 0], [side, 0], [0, side]], np.float32)
+    move = cv2.getAffineTransform(source, (corners[:, ::-1] / TEXEL_M).astype(np.float32))
+    outer = np.concatenate([corners, [foot + across / 2]]) / TEXEL_M
+    low = np.clip(np.floor(outer.min(axis=0)).astype(int) - 1, 0, plane.shape)
+    high = np.clip(np.ceil(outer.max(axis=0)).astype(int) + 1, 0, plane.shape)
+    if (high <= low).any():
+        return
+    move[:, 2] -= low[::-1]
+    size = (int(high[1] - low[1]), int(high[0] - low[0]))
+    drawn = cv2.warpAffine(sprite, move, size, flags=cv2.INTER_LINEAR)
+    part = plane[low[0] : high[0], low[1] : high[1]]
+    np.maximum(part, (drawn * 255).astype(np.uint8), out=part)
 
 
 def _pole(view: View, upright: Upright, plane: NDArray[np.uint8], start: float) -> None:
@@ -113,5 +123,5 @@ def _stem(
     step = np.array(shadow_step(view, upright.station_m))
     side = np.array([-step[1], step[0]]) / max(float(np.hypot(*step)), 1e-9) * half_m
     foot = np.array([upright.station_m, upright.offset_m])
-    tip = foot + step * upright.height_m * (0.6 if upright.kind == "tree" else 1.0)
+    tip = foot + step * upright.height_m
     _fill(plane, np.stack([foot - side, foot + side, tip + side, tip - side]), start)

@@ -143,12 +143,13 @@ class Materials:
 
 def asphalt_grain(rng: np.random.Generator, side: int = 2048) -> Plane:
     """Stones in dark binder with pores and a few bright faces; zero mean, about unit contrast."""
-    stones = shaped_noise(rng, (side, side), band(6.5))
-    sand = shaped_noise(rng, (side, side), band(2.6))
-    large = shaped_noise(rng, (side, side), band(13.0))
-    plane = 0.55 * np.tanh(1.5 * stones) + 0.4 * sand + 0.18 * np.tanh(large)
-    plane -= 1.3 * np.maximum(large * 0.6 + stones * 0.5 - 1.25, 0)  # pores between stones
-    plane += 1.6 * np.maximum(stones * 0.75 + sand * 0.5 - 1.75, 0)  # faces that catch the light
+    stones = shaped_noise(rng, (side, side), band(5.5))
+    sand = shaped_noise(rng, (side, side), band(2.2))
+    large = shaped_noise(rng, (side, side), band(11.0))
+    clumps = shaped_noise(rng, (side, side), band(26.0))
+    plane = 0.6 * np.tanh(2.2 * stones) + 0.5 * sand + 0.35 * np.tanh(2 * large) + 0.25 * clumps
+    plane -= 1.5 * np.maximum(0.6 * large - 0.6 * stones - 0.9, 0)  # pores between stones
+    plane += 2.2 * np.maximum(0.8 * stones + 0.45 * sand - 1.5, 0)  # faces that catch the light
     unit: Plane = (plane - plane.mean()) / plane.std()
     return unit
 
@@ -158,14 +159,14 @@ def materials(seed: int, camera: Camera) -> Materials:
     """Make the textures of a drive, once for all its frames."""
     rng = np.random.default_rng([seed, 23])
     grain = asphalt_grain(rng)
-    streaks = shaped_noise(rng, (1024, 1024), cloud(1.3, stretch=9.0, longest=0.12))
-    blotches = shaped_noise(rng, (1024, 1024), cloud(1.25, longest=0.12))
+    streaks = shaped_noise(rng, (1024, 1024), cloud(1.2, stretch=9.0, longest=0.12))
+    blotches = shaped_noise(rng, (1024, 1024), cloud(1.0, longest=0.12))
     tone = shaped_noise(rng, (512, 512), cloud(1.5, stretch=3.0, longest=0.2))
     tufts = shaped_noise(rng, (1024, 1024), band(7.0)) * 0.55
     tufts += shaped_noise(rng, (1024, 1024), cloud(1.2, longest=0.25)) * 0.75
     return Materials(
         Texture(grain, 0.00125).ladder(camera),
-        Texture(0.7 * streaks + 0.55 * blotches, 0.02).ladder(camera),
+        Texture(0.7 * streaks + 0.65 * blotches, 0.02).ladder(camera),
         Texture(tone, 0.2).ladder(camera),
         Texture(tufts, 0.01).ladder(camera),
     )

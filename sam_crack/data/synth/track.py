@@ -73,12 +73,12 @@ class Track:
 
     @cached_property
     def _table(self) -> tuple[Float, Float]:
-        """Stations every 25 cm from 20 m before the start, and the plan position of each."""
-        stations = np.arange(-80, int(self._until / STEP_M) + 2) * STEP_M
+        """Stations every 25 cm from 60 m before the start, and the plan position of each."""
+        stations = np.arange(-240, int(self._until / STEP_M) + 2) * STEP_M
         middle = self.heading(stations[:-1] + STEP_M / 2)
         steps = STEP_M * np.stack([np.sin(middle), np.cos(middle)], axis=-1)
         plan = np.concatenate([np.zeros((1, 2)), np.cumsum(steps, axis=0)])
-        centred: Float = plan - plan[80]
+        centred: Float = plan - plan[240]
         return stations.astype(np.float64), centred
 
     def plan(self, station: ArrayLike, offset: ArrayLike) -> Float:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sam_crack.data.synth.cracks import Branch, Crack
+from sam_crack.data.synth.cracks import Crack
 from sam_crack.data.synth.frame import RenderedFrame
-from sam_crack.data.synth.layers import FAINTEST_PX, MASK_RULE, width_px
+from sam_crack.data.synth.layers import FAINTEST_PX, MASK_RULE, outline_px, width_px
 from sam_crack.data.synth.view import View
 
 Float = NDArray[np.float64]
@@ -51,30 +51,27 @@ def frame_row(frame: RenderedFrame, *, name: str, seconds: float) -> dict[str, A
 
 def visible_part(frame: RenderedFrame, crack: Crack) -> dict[str, Any] | None:
     """Measure the part of a crack inside the frame, unhidden and within `REACH_M`."""
-    lengths, widths, drawn = [], [], []
-    for branch in crack.branches:
-        seen = _seen_steps(frame, branch.line)
-        if not seen.any():
-            continue
-        lengths.append(branch.steps_mm[seen])
-        widths.append(branch.step_widths_mm[seen])
-        drawn.append(_wide_steps(frame.view, branch, seen))
-    if not lengths:
+    lengths, widths = crack.step_sizes_mm
+    left, right, joined = outline_px(frame.view, crack)
+    seen = joined & _seen_steps(frame, crack)
+    if not seen.any():
         return None
-    length, width = np.concatenate(lengths), np.concatenate(widths)
-    in_mask = np.concatenate(drawn)
+    with np.errstate(invalid="ignore"):
+        drawn = seen & (width_px(left, right) >= FAINTEST_PX)
+    length, width = lengths[seen], widths[seen]
     return {
         "id": crack.id,
         "class": crack.kind,
         "length_mm": round(float(length.sum()), 1),
         "mean_width_mm": round(float(length @ width / length.sum()), 2),
         "max_width_mm": round(float(width.max()), 2),
-        "length_in_mask_mm": round(float(length[in_mask].sum()), 1),
+        "length_in_mask_mm": round(float(lengths[drawn].sum()), 1),
     }
 
 
-def _seen_steps(frame: RenderedFrame, line: Float) -> NDArray[np.bool_]:
+def _seen_steps(frame: RenderedFrame, crack: Crack) -> NDArray[np.bool_]:
     """Whether the middle of every segment is in the frame, near enough and unhidden."""
+    line = np.concatenate([branch.line for branch in crack.branches])
     middle = (line[1:] + line[:-1]) / 2
     ahead = frame.view.pose.to_camera(middle)[:, 1]
     pixels = frame.view.project(middle)
@@ -84,16 +81,7 @@ def _seen_steps(frame: RenderedFrame, line: Float) -> NDArray[np.bool_]:
     y, x = whole[:, 0], whole[:, 1]
     inside &= (y >= 0) & (y < height) & (x >= 0) & (x < width)
     inside[inside] = ~frame.front[y[inside], x[inside]]
-    return inside
-
-
-def _wide_steps(view: View, branch: Branch, seen: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Whether every seen segment is wide enough in the picture to be in the mask."""
-    left, right = branch.edges()
-    with np.errstate(invalid="ignore"):
-        wide = width_px(view.project(left), view.project(right))
-        enough = np.minimum(wide[1:], wide[:-1]) >= FAINTEST_PX
-    found: NDArray[np.bool_] = enough[seen]
+    found: NDArray[np.bool_] = inside
     return found
 
 
@@ -120,5 +108,4 @@ def head_row(view: View, *, seed: int, spacing_m: float, seconds: float) -> dict
             "hidden, and no more than reach_m ahead; length_in_mask_mm counts of that what is "
             f"at least {FAINTEST_PX} px wide in the picture."
         ),
-        "edges": "A crack is widened to both sides of its centre line by about half its width.",
     }
