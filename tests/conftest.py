@@ -9,7 +9,7 @@ import pytest
 # tiny models: a second thread costs more than it gives, and on a busy machine minutes
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from sam_crack.cli import main  # noqa: E402 - after the environment is set
+from sam_crack.cli import main
 
 DEFAULT_DATA = Path(__file__).parents[2] / "shared" / "data"
 REQUIRED = os.environ.get("SAM_CRACK_REQUIRE_DATA") == "1"
