@@ -7,6 +7,11 @@ from collections.abc import Sequence
 from sam_crack.dispatch import Verb, run_command_line
 
 VERBS: dict[str, Verb] = {
+    "demo": Verb(
+        "run the whole chain on a road that is rendered on the spot",
+        options="sam_crack.config.verbs:DemoOptions",
+        run="sam_crack.studies.demo:run_demo",
+    ),
     "doctor": Verb(
         "check this machine and this installation, with a cure for each finding",
         options="sam_crack.doctor:DoctorOptions",
