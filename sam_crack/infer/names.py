@@ -1,0 +1,72 @@
+"""Names for outputs: safe on every file system, and never the same twice."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import PurePosixPath
+
+_UNSAFE = re.compile(r"[^\w .+@=()-]")
+_MAX_BYTES = 200  # file systems allow 255 in a part, and suffixes are added
+
+
+def unique_names(wanted: Sequence[str], *, folders: Sequence[bool]) -> list[str]:
+    """Name every file after its relative path without suffix; doubles keep more of it.
+
+    Args:
+        wanted: Relative paths with suffix.
+        folders: Whether the name becomes a folder, so that nothing else may lie in it.
+    """
+    taken = _Taken()
+    names = []
+    for path, is_folder in zip(wanted, folders, strict=True):
+        name = next(name for name in _candidates(path) if not taken.clashes(name, is_folder))
+        taken.add(name, is_folder)
+        names.append(name)
+    return names
+
+
+def _candidates(path: str) -> Iterator[str]:
+    """Yield names from the plain to the numbered."""
+    pure = PurePosixPath(path)
+    parts = [_safe(part) for part in pure.with_suffix("").parts]
+    stem = "/".join(parts)
+    yield stem
+    full = f"{stem}_{pure.suffix[1:].lower()}" if pure.suffix else stem
+    yield full
+    flat = full.replace("/", "_")  # lies in no folder, so not in that of a video either
+    yield flat
+    yield from (f"{flat}-{number}" for number in itertools.count(2))
+
+
+def _safe(part: str) -> str:
+    """Replace what some file system or shell trips over."""
+    part = _UNSAFE.sub("_", unicodedata.normalize("NFC", part)).strip(" .")
+    return part.encode()[:_MAX_BYTES].decode(errors="ignore").strip(" .") or "_"
+
+
+class _Taken:
+    """Names given away, compared as a file system that ignores case would."""
+
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+        self._folders: set[str] = set()
+        self._parents: set[str] = set()
+
+    def add(self, name: str, is_folder: bool) -> None:
+        folded = name.casefold()
+        self._names.add(folded)
+        if is_folder:
+            self._folders.add(folded)
+        self._parents.update(_parents(folded))
+
+    def clashes(self, name: str, is_folder: bool) -> bool:
+        folded = name.casefold()
+        inside = not self._folders.isdisjoint(_parents(folded))
+        return folded in self._names or inside or (is_folder and folded in self._parents)
+
+
+def _parents(name: str) -> Iterable[str]:
+    return [str(parent) for parent in PurePosixPath(name).parents if str(parent) != "."]
