@@ -102,15 +102,16 @@ class FrameStream:
                 if not skip(name):
                     time_s = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
                     ok, image = capture.retrieve()
-                    if not ok:
-                        break
-                    yield Frame(
-                        name=name,
-                        image=np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8),
-                        source=source.path,
-                        key=(number, index),
-                        time_s=time_s,
-                    )
+                    if ok:
+                        yield Frame(
+                            name=name,
+                            image=np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8),
+                            source=source.path,
+                            key=(number, index),
+                            time_s=time_s,
+                        )
+                    else:
+                        self._list(source, f"{source.path}: frame {index} cannot be decoded")
                 index += 1
             self.video_frames[source.name] = (index, declared)
             if declared - index > max(1, DECLARED_SLACK * declared):
