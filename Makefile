@@ -44,6 +44,7 @@ lock: install ## renew requirements.lock for Linux and macOS, Python 3.11 to 3.1
 	echo 'torch==2.14.1' | $(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 \
 		--extra dev --custom-compile-command "make lock" --constraint /dev/stdin \
 		pyproject.toml -o requirements.lock
+	sed -i.old '/#   -c /d' requirements.lock && rm requirements.lock.old
 
 clean: ## remove the environment and every cache; runs/ and fetched weights stay
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -21,5 +21,9 @@ class Range:
     def __str__(self) -> str:
         """Say the interval as help and errors do."""
         if self.high is None:
-            return f"at least {self.low:g}" if self.low is not None else "any number"
-        return f"at most {self.high:g}" if self.low is None else f"{self.low:g} to {self.high:g}"
+            return f"at least {self.low:.12g}" if self.low is not None else "any number"
+        return (
+            f"at most {self.high:.12g}"
+            if self.low is None
+            else f"{self.low:.12g} to {self.high:.12g}"
+        )

@@ -65,7 +65,7 @@ def as_text(value: object) -> str:
         return ",".join(f"{key}={as_text(item)}" for key, item in value.items())
     if isinstance(value, tuple | list):
         return ",".join(as_text(item) for item in value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def _parse_bounded(kind: Kind, raw: object) -> object:
