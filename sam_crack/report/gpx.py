@@ -123,7 +123,7 @@ def read_gpx(path: Path) -> Track:
     reader = _Reader()
     try:
         reader.read(content)
-    except (expat.ExpatError, _Refused, ValueError) as error:
+    except (expat.ExpatError, _Refused, ValueError, LookupError) as error:  # odd encodings too
         raise BadInput(f"{path} cannot be read: {error}", accepted) from error
     if len(reader.points) < 2:
         untimed = f" ({reader.num_untimed} without a time)" if reader.num_untimed else ""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from sam_crack.errors import BadInput
-from sam_crack.report.lettering import Box, draw_labels, draw_legend
+from sam_crack.report.lettering import annotate
 
 Frame = NDArray[np.uint8]
 Mask = NDArray[np.bool_] | NDArray[np.uint8]
@@ -25,7 +24,7 @@ CRACK: Colour = (255, 64, 40)
 KEY: tuple[tuple[str, Colour], ...] = (("found", FOUND), ("missed", MISSED), ("false", FALSE))
 TINT = 0.35
 """Share of the colour inside an outline: what is under it must stay visible."""
-THUMBNAIL_PX = 480
+THUMBNAIL_PX = 640
 """Width at which a line of `line_width` is still more than a pixel wide."""
 
 
@@ -59,20 +58,28 @@ def draw_overlay(
     A pixel counts as found within `tolerance_px` of the other mask (default: the line width), so
     that a border that is off by a hair does not drown what matters.
     """
-    predicted = _checked(mask, frame, "mask")
+    _check_frame(frame)
     width = line_width(frame.shape[:2])
-    taken: list[Box] = []
+    tolerance = width if tolerance_px is None else tolerance_px
+    given = [_checked(mask, frame, "mask")]
+    if truth is not None:
+        given.append(_checked(truth, frame, "truth"))
+    drawn = frame.copy()
+    # Everything happens around what is marked: most of a frame is clean road and sky.
+    place = _around(given, margin_px=width + tolerance)
+    parts = [one[place] for one in given]
     if truth is None:
-        drawn = _paint(frame, [(predicted, CRACK)], width)
+        _paint(drawn[place], [(parts[0], CRACK)], width)
     else:
-        tolerance = width if tolerance_px is None else tolerance_px
-        found, missed, false = _compare(predicted, _checked(truth, frame, "truth"), tolerance)
-        drawn = _paint(frame, [(found, FOUND), (false, FALSE), (missed, MISSED)], width)
-        if legend:
-            names = [f"found (within {tolerance} px)", "missed", "false"]
-            drawn, box = draw_legend(drawn, list(zip(names, (FOUND, MISSED, FALSE), strict=True)))
-            taken.append(box)
-    return draw_labels(drawn, [(label.text, label.y, label.x) for label in labels], taken)
+        found, missed, false = _compare(parts[0], parts[1], tolerance)
+        _paint(drawn[place], [(found, FOUND), (false, FALSE), (missed, MISSED)], width)
+    names = [f"found (within {tolerance} px)", "missed", "false"]
+    entries = list(zip(names, (FOUND, MISSED, FALSE), strict=True))
+    return annotate(
+        drawn,
+        [(label.text, label.y, label.x) for label in labels],
+        legend=entries if legend and truth is not None else (),
+    )
 
 
 def thumbnail(frame: Frame, width: int, *, quality: int = 82) -> bytes:
@@ -93,18 +100,32 @@ def jpeg(frame: Frame, *, quality: int = 88) -> bytes:
     return content.tobytes()
 
 
-def _checked(mask: Mask, frame: Frame, name: str) -> NDArray[np.uint8]:
-    """Return the mask as 0 and 1; raise unless it fits the frame."""
+def _check_frame(frame: Frame) -> None:
     if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
         raise BadInput(
             f"a frame of {frame.dtype} with shape {frame.shape}", "uint8 (height, width, 3), RGB"
         )
+
+
+def _checked(mask: Mask, frame: Frame, name: str) -> NDArray[np.uint8]:
+    """Return the mask as 0 and 1; raise unless it fits the frame."""
     if mask.shape != frame.shape[:2]:
         raise BadInput(
             f"a {name} of shape {mask.shape} for a frame of {frame.shape[:2]}",
             "both must have the same height and width",
         )
-    return (mask > 0).astype(np.uint8)
+    return (mask > 0).view(np.uint8)
+
+
+def _around(masks: Sequence[NDArray[np.uint8]], *, margin_px: int) -> tuple[slice, slice]:
+    """Return the rows and columns that hold every mask, with a margin."""
+    boxes = [cv2.boundingRect(mask) for mask in masks]
+    boxes = [box for box in boxes if box[2]] or [(0, 0, 0, 0)]
+    left = min(x for x, _, _, _ in boxes) - margin_px
+    top = min(y for _, y, _, _ in boxes) - margin_px
+    right = max(x + width for x, _, width, _ in boxes) + margin_px
+    bottom = max(y + height for _, y, _, height in boxes) + margin_px
+    return slice(max(0, top), bottom), slice(max(0, left), right)
 
 
 def _disk(radius: int) -> NDArray[np.uint8]:
@@ -124,18 +145,11 @@ def _compare(
     return found.astype(np.uint8), missed.astype(np.uint8), false.astype(np.uint8)
 
 
-def _paint(frame: Frame, layers: Sequence[tuple[NDArray[np.uint8], Colour]], width: int) -> Frame:
-    """Tint each mask and draw its outline on the outside, later layers on top."""
-    drawn = frame.copy()
+def _paint(frame: Frame, layers: Sequence[tuple[NDArray[np.uint8], Colour]], width: int) -> None:
+    """Tint each mask in place and draw its outline on the outside, later layers on top."""
     for mask, colour in layers:
         inside = mask > 0
-        tinted = drawn[inside] * (1 - TINT) + np.array(colour) * TINT
-        drawn[inside] = np.round(tinted).astype(np.uint8)
+        tinted = frame[inside] * (1 - TINT) + np.array(colour) * TINT
+        frame[inside] = np.round(tinted).astype(np.uint8)
         # Outside, so that not one pixel of the crack itself is hidden.
-        drawn[(cv2.dilate(mask, _disk(width)) > 0) & ~inside] = colour
-    return drawn
-
-
-def save_jpeg(path: Path, frame: Frame) -> None:
-    """Write the RGB frame as JPEG."""
-    path.write_bytes(jpeg(frame))
+        frame[(cv2.dilate(mask, _disk(width)) > 0) & ~inside] = colour
