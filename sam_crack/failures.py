@@ -51,7 +51,7 @@ def explain(error: BaseException) -> tuple[int, str]:
         case _:
             summary = f"{type(error).__name__}: {error}"
             code, line = BUG, f"this is a bug: {summary}; {_report(error)}"
-    return code, " ".join(line.split())
+    return code, " ".join(part.strip() for part in line.splitlines())
 
 
 def _report(error: BaseException) -> str:

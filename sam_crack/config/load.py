@@ -206,6 +206,9 @@ def _from_tree(
     found: dict[str, Setting] = {}
     for key, value in tree.items():
         name = prefix + key
+        if "." in key:  # else `train.lr` and `train: {lr: ...}` could disagree
+            accepted = "in a file a setting stands below its section"
+            raise UsageError(f"{place}: {shorten(key)} has a dot", accepted)
         if name in leaves(cls):
             found[name] = Setting(raw=value, place=place)
         elif any(leaf.startswith(f"{name}.") for leaf in leaves(cls)):

@@ -125,6 +125,7 @@ MISTAKES = [
     ("infer: {threshold: 2}", ["infer.threshold: '2'", "a number, 0 to 1 or none"]),
     ("data: {root: ''}", ["data.root: ''", "a path"]),
     ("seed: 1\nseed: 2", ["line 2", "'seed' stands twice"]),
+    ("train.lr: 0.1", ["'train.lr' has a dot", "below its section"]),
     ("- 1\n- 2", ["holds a list", "map"]),
     ("hello", ["holds a single value"]),
     ("a: b: c", ["line 1", "not valid YAML"]),
