@@ -130,8 +130,9 @@ def _line(rng: np.random.Generator, start: Float, towards: Float, wild: float) -
     along = (towards - start) / length
     aside = np.array([-along[1], along[0]])
     bend = rough(rng, at, {1.9: 0.055, 0.6: 0.028, 0.21: 0.013, 0.07: 0.005, 0.03: 0.002}) * wild
-    bend -= np.interp(at, at[[0, -1]], bend[[0, -1]])
+    bend -= np.interp(at, at[[0, -1]], bend[[0, -1]])  # both ends stay where they are
     jitter = rough(rng, at, {0.09: 0.004, 0.03: 0.0012}) * wild
+    jitter -= np.interp(at, at[[0, -1]], jitter[[0, -1]])
     line: Float = start + along * (at + jitter)[:, None] + aside * bend[:, None]
     return line
 

@@ -86,12 +86,12 @@ def render_frame(
     layers = draw_layers(view, scene, list(cracks))
     vehicles = vehicles_near(seed, view)
     bodies = [cast(view, vehicle.footprint(), vehicle.size[1]) for vehicle in vehicles]
-    shadows = cast_shadows(view, seed, scene, [*bodies, cast(view, own_footprint(view), 1.45)])
+    shadows = cast_shadows(view, scene, [*bodies, cast(view, own_footprint(view), 1.45)])
     light = np.empty((*size, 3), np.float32)
     light[: view.horizon] = draw_backdrop(view, max(view.horizon, 2))[: view.horizon]
     made = materials(seed, view.camera)
     shade_ground(view, made, layers, shadows, into=light[view.horizon :])
-    front = draw_objects(view, seed, scene, vehicles, light)
+    front = draw_objects(view, scene, vehicles, light)
     image = develop(view, light, np.random.default_rng([seed, 53, index]))
     layers.mask[front] = 0
     layers.lane[front] = 0

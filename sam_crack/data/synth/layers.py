@@ -117,7 +117,9 @@ def _draw_stain(view: View, layers: Layers, stain: Float) -> None:
     station, offset, long, wide, tone = stain
     rng = np.random.default_rng([17, round(abs(station) * 1000)])
     turn = np.linspace(0, 2 * np.pi, 40)
-    reach = 1 + sum(rng.normal(0, 0.12) * np.cos(k * turn + rng.uniform(0, 6)) for k in (2, 3, 5))
+    reach = np.ones_like(turn)
+    for waves in (2, 3, 5):
+        reach += rng.normal(0, 0.12) * np.cos(waves * turn + rng.uniform(0, 6))
     rim = np.stack([long * np.cos(turn), wide * np.sin(turn)], axis=1) * reach[:, None] / 2
     for size in (1.0, 0.93, 0.85, 0.75, 0.6, 0.4):
         points = view.project_road(np.array([station, offset]) + rim * size)
@@ -192,7 +194,8 @@ def outline_px(view: View, crack: Crack) -> tuple[Float, Float, NDArray[np.bool_
     left, right = (view.project(edge) for edge in crack.outline)
     joined: NDArray[np.bool_] = crack.joined & near[:-1] & near[1:]
     # far outside the frame fixed point would overflow; a NaN fails the comparison too
-    inside = (np.abs(left) < 30000).all(axis=1) & (np.abs(right) < 30000).all(axis=1)
+    inside: NDArray[np.bool_] = np.asarray((np.abs(left) < 30000).all(axis=1))
+    inside &= (np.abs(right) < 30000).all(axis=1)
     joined &= inside[:-1] & inside[1:]
     return left, right, joined
 

@@ -40,6 +40,8 @@ class Look:
     asphalt: Colour
     shoulder: Colour
     grass: Colour
+    leaf: Colour
+    """Tint of leaves and blades."""
     field: Colour
     """What grows behind the verge."""
     dust: Colour
@@ -138,6 +140,7 @@ def look_of(seed: int) -> Look:
         asphalt=_tinted(rng, asphalt, (1.0, 0.985, 0.96), 0.025),
         shoulder=_tinted(rng, asphalt * float(rng.uniform(0.8, 1.2)), (1.0, 0.95, 0.9), 0.04),
         grass=_tinted(rng, 0.105, (0.86, 1.0, 0.42), 0.14),
+        leaf=_tinted(rng, 1.0, (1.0, 1.0, 1.0), 0.2),
         field=fields[int(rng.integers(len(fields)))],
         dust=_tinted(rng, 0.26, (1.0, 0.84, 0.64), 0.1),
         grain=float(rng.uniform(0.75, 1.25)),

@@ -23,9 +23,7 @@ STEEL = np.array([0.27, 0.28, 0.29])
 CONCRETE = np.array([0.3, 0.29, 0.27])
 
 
-def draw_objects(
-    view: View, seed: int, scene: list[Stretch], vehicles: list[Vehicle], light: Plane
-) -> Front:
+def draw_objects(view: View, scene: list[Stretch], vehicles: list[Vehicle], light: Plane) -> Front:
     """Draw everything that stands, and return what it hides."""
     front = np.zeros(view.camera.size, np.bool_)
     here = view.pose.station_m
@@ -37,7 +35,7 @@ def draw_objects(
     for farther, nearer in pairwise(edges):
         for upright in uprights:
             if nearer <= upright.station_m < farther:
-                _draw_upright(view, seed, upright, light, front)
+                _draw_upright(view, upright, light, front)
         for vehicle in vehicles:
             if vehicle.station_m == nearer:
                 draw_vehicle(view, vehicle, light, front)
@@ -57,17 +55,17 @@ def blend(light: Plane, front: Front, found: Coverage, colour: Float | Plane) ->
     front[found.window] |= found.share > 0.5
 
 
-def _draw_upright(view: View, seed: int, upright: Upright, light: Plane, front: Front) -> None:
+def _draw_upright(view: View, upright: Upright, light: Plane, front: Front) -> None:
     foot = view.project_road((upright.station_m, upright.offset_m))
     top = view.project_road((upright.station_m, upright.offset_m), up_m=upright.height_m)
     tall = float(foot[0] - top[0])
     if not math.isfinite(tall) or tall < 2:
         return
     if upright.kind in ("tree", "bush", "tuft"):
-        bright = _plant_light(view)
-        made = sprites(seed, upright.kind)[upright.variant]
-        at = (float(foot[0]), float(foot[1]), tall, bright)
-        place_sprite(light, front, made, at)
+        made = sprites(upright.kind)[upright.variant]
+        at = (float(foot[0]), float(foot[1]), tall)
+        tint, mirror = _plant_light(view)
+        place_sprite(light, front, made, at=at, tint=tint, mirror=mirror)
         return
     half = {"pole": 0.09, "post": 0.06}[upright.kind]
     line = [
@@ -85,15 +83,17 @@ def _draw_upright(view: View, seed: int, upright: Upright, light: Plane, front: 
         blend(light, front, coverage(band[None], view.camera.size), np.array([0.03, 0.03, 0.03]))
 
 
-def _plant_light(view: View) -> float:
-    """Brightness of plants: full with the sun behind us, dim against it; the sign is the side."""
+def _plant_light(view: View) -> tuple[Plane, float]:
+    """Colour of the light on plants, dim against the sun, and -1 when it comes from the right."""
     look = view.look
+    leaf = np.array(look.leaf, np.float32)
     if look.sun == 0:
-        return 0.8
+        return leaf * 0.8, 1.0
     bearing = float(view.track.heading(0.0)) + look.sun_azimuth_rad
     towards = bearing - math.radians(view.pose.heading_deg)
     bright = 0.95 - 0.35 * math.cos(towards)
-    return bright if math.sin(towards) < 0 else -bright
+    warm = leaf * np.array(look.sun_colour, np.float32) * np.float32(bright)
+    return warm, 1.0 if math.sin(towards) < 0 else -1.0
 
 
 def _draw_kerb(view: View, light: Plane, front: Front) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Plane = NDArray[np.float32]
-SIDE = 640
+SIDE = 512
 VARIANTS = 6
 
 
@@ -29,28 +29,25 @@ class Sprite:
         return self.levels[int(min(wanted, len(self.levels) - 1))]
 
 
-def _levels(light: Plane, alpha: NDArray[np.uint8]) -> Sprite:
-    share = (cv2.GaussianBlur(alpha, (3, 3), 0).astype(np.float32) / 255)[..., None]
-    levels = [np.concatenate([light * share, share], axis=2)]
+def _levels(canvas: Plane) -> Sprite:
+    """Soften the rim, and make the ever smaller versions."""
+    levels = [cv2.GaussianBlur(canvas, (3, 3), 0).astype(np.float32, copy=False)]
     while min(levels[-1].shape[:2]) > 8:
         levels.append(cv2.resize(levels[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
     return Sprite(tuple(levels))
 
 
 @lru_cache(maxsize=4)
-def sprites(seed: int, kind: str) -> tuple[Sprite, ...]:
-    """Draw the plants of a drive, lit from the left."""
-    rng = np.random.default_rng([seed, 61, len(kind)])
-    hue = rng.uniform(-0.15, 0.15)
+def sprites(kind: str) -> tuple[Sprite, ...]:
+    """Draw the plants of all drives, lit from the left."""
+    rng = np.random.default_rng([61, len(kind)])
     makers = {"tree": _tree, "bush": _bush, "tuft": _tuft}
-    return tuple(makers[kind](rng, float(hue)) for _ in range(VARIANTS))
+    return tuple(makers[kind](rng) for _ in range(VARIANTS))
 
 
-def _foliage(
-    rng: np.random.Generator, clumps: NDArray[np.float64], leaves: int, hue: float
-) -> tuple[Plane, NDArray[np.uint8]]:
+def _foliage(rng: np.random.Generator, clumps: NDArray[np.float64], leaves: int) -> Plane:
     """Leaves in clumps (y, x, radius): dark ones inside first, lit ones outside last."""
-    light, alpha = np.zeros((SIDE, SIDE, 3), np.float32), np.zeros((SIDE, SIDE), np.uint8)
+    canvas = np.zeros((SIDE, SIDE, 4), np.float32)
     own = rng.integers(len(clumps), size=leaves)
     angle, out = rng.uniform(0, 2 * np.pi, leaves), np.abs(rng.normal(0, 0.62, leaves))
     radius = clumps[own, 2] * out
@@ -60,19 +57,18 @@ def _foliage(
     top = (SIDE * 0.5 - y) / SIDE
     bright = 0.5 + 0.3 * facing + 0.45 * top + 0.14 * rng.normal(size=leaves)
     bright = np.where(np.arange(leaves) < leaves * 0.35, 0.25 * bright, bright)
-    base = np.array([0.085 + 0.05 * hue, 0.118, 0.034 + 0.02 * hue])
+    base = np.array([0.085, 0.118, 0.034])
     for i in range(leaves):
         value = max(float(bright[i]), 0.06) * base * (1 + 0.25 * max(float(bright[i]), 0))
         centre = (round(float(x[i]) * 8), round(float(y[i]) * 8))
         axes = (round(float(rng.uniform(1.5, 4.5)) * 8), round(float(rng.uniform(1, 3)) * 8))
         turn = float(rng.uniform(0, 180))
-        colour = (float(value[0]), float(value[1]), float(value[2]))
-        cv2.ellipse(light, centre, axes, turn, 0, 360, colour, -1, cv2.LINE_8, 3)
-        cv2.ellipse(alpha, centre, axes, turn, 0, 360, 255, -1, cv2.LINE_8, 3)
-    return light, alpha
+        colour = (float(value[0]), float(value[1]), float(value[2]), 1.0)
+        cv2.ellipse(canvas, centre, axes, turn, 0, 360, colour, -1, cv2.LINE_8, 3)
+    return canvas
 
 
-def _tree(rng: np.random.Generator, hue: float) -> Sprite:
+def _tree(rng: np.random.Generator) -> Sprite:
     count = int(rng.integers(38, 60))
     spread, low = rng.uniform(0.6, 1.0), rng.uniform(0.62, 0.8)
     turn, out = rng.uniform(0, 2 * np.pi, count), np.sqrt(rng.random(count))
@@ -85,21 +81,21 @@ def _tree(rng: np.random.Generator, hue: float) -> Sprite:
         ],
         axis=1,
     )
-    light, alpha = _foliage(rng, clumps, 9000, hue)
+    canvas = _foliage(rng, clumps, 7000)
     trunk = np.array([[-0.012, 0.3], [0.012, 0.3], [0.024, 1.0], [-0.024, 1.0]])
-    behind = np.zeros_like(alpha)
+    behind = np.zeros((SIDE, SIDE), np.uint8)
     corners = np.round((trunk + np.array([0.5, 0.0])) * SIDE).astype(np.int32)
     cv2.fillPoly(behind, [corners], 255)
     for y, x, _ in clumps[:7]:
         start, end = (SIDE // 2, round(SIDE * float(rng.uniform(0.5, 0.7)))), (round(x), round(y))
         cv2.line(behind, start, end, 255, 5)
-    bark = (behind > 0) & (alpha == 0)
-    light[bark] = np.array([0.05, 0.042, 0.034]) * rng.uniform(0.6, 1.3)
-    alpha[bark] = 255
-    return _levels(light, alpha)
+    bark = (behind > 0) & (canvas[..., 3] == 0)
+    canvas[bark, :3] = np.array([0.05, 0.042, 0.034]) * rng.uniform(0.6, 1.3)
+    canvas[bark, 3] = 1.0
+    return _levels(canvas)
 
 
-def _bush(rng: np.random.Generator, hue: float) -> Sprite:
+def _bush(rng: np.random.Generator) -> Sprite:
     count = int(rng.integers(14, 24))
     clumps = np.stack(
         [
@@ -109,12 +105,12 @@ def _bush(rng: np.random.Generator, hue: float) -> Sprite:
         ],
         axis=1,
     )
-    return _levels(*_foliage(rng, clumps, 5000, hue))
+    return _levels(_foliage(rng, clumps, 3500))
 
 
-def _tuft(rng: np.random.Generator, hue: float) -> Sprite:
+def _tuft(rng: np.random.Generator) -> Sprite:
     """Blades that fan out from the foot, some of them dry."""
-    light, alpha = np.zeros((SIDE, SIDE, 3), np.float32), np.zeros((SIDE, SIDE), np.uint8)
+    canvas = np.zeros((SIDE, SIDE, 4), np.float32)
     for _ in range(150):
         foot = SIDE * float(np.clip(rng.normal(0.5, 0.13), 0.05, 0.95))
         lean, tall = float(rng.normal(0, 0.2)), float(rng.uniform(0.3, 0.98))
@@ -122,24 +118,26 @@ def _tuft(rng: np.random.Generator, hue: float) -> Sprite:
         x = foot + SIDE * lean * share**1.7
         y = SIDE * (1.0 - tall * share)
         dry = rng.random() < 0.3
-        green = np.array([0.2, 0.17, 0.075]) if dry else np.array([0.085 + 0.05 * hue, 0.13, 0.03])
+        green = np.array([0.2, 0.17, 0.075]) if dry else np.array([0.085, 0.13, 0.03])
         value = green * rng.uniform(0.45, 1.25)
-        colour = (float(value[0]), float(value[1]), float(value[2]))
+        colour = (float(value[0]), float(value[1]), float(value[2]), 1.0)
         points = [np.round(np.stack([x, y], axis=1)).astype(np.int32)]
         thick = int(rng.integers(2, 7))
-        cv2.polylines(light, points, False, colour, thick)
-        cv2.polylines(alpha, points, False, 255, thick)
-    return _levels(light, alpha)
+        cv2.polylines(canvas, points, False, colour, thick)
+    return _levels(canvas)
 
 
 def place_sprite(
-    light: Plane, front: NDArray[np.bool_], sprite: Sprite, at: tuple[float, float, float, float]
+    light: Plane,
+    front: NDArray[np.bool_],
+    sprite: Sprite,
+    *,
+    at: tuple[float, float, float],
+    tint: NDArray[np.float32],
+    mirror: float,
 ) -> None:
-    """Stand a sprite in the picture: `at` is foot (y, x), height in pixels and brightness.
-
-    A negative brightness mirrors the sprite.
-    """
-    foot_y, foot_x, tall, bright = at
+    """Stand a sprite in the picture: `at` is foot (y, x) and height in pixels."""
+    foot_y, foot_x, tall = at
     picture = sprite.of_height(tall)
     scale = tall / picture.shape[0]
     height, width = light.shape[:2]
@@ -147,7 +145,6 @@ def place_sprite(
     left, right = max(int(foot_x - tall / 2) - 1, 0), min(int(foot_x + tall / 2) + 2, width)
     if bottom <= top or right <= left:
         return
-    mirror = -1.0 if bright < 0 else 1.0
     side = picture.shape[1]
     move = np.array(
         [
@@ -158,5 +155,5 @@ def place_sprite(
     drawn = cv2.warpAffine(picture, move, (right - left, bottom - top), flags=cv2.INTER_LINEAR)
     part = light[top:bottom, left:right]
     part *= 1.0 - drawn[..., 3:]
-    part += drawn[..., :3] * np.float32(abs(bright))
+    part += drawn[..., :3] * tint
     front[top:bottom, left:right] |= drawn[..., 3] > 0.5

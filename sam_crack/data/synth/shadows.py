@@ -39,14 +39,11 @@ class ShadowMap:
         return found
 
 
-def cast_shadows(
-    view: View, seed: int, scene: list[Stretch], bodies: list[NDArray[np.float64]]
-) -> ShadowMap:
+def cast_shadows(view: View, scene: list[Stretch], bodies: list[NDArray[np.float64]]) -> ShadowMap:
     """Draw the shadows of trees, poles and vehicles; none under a closed sky.
 
     Args:
         view: The frame's geometry.
-        seed: Of the drive's plants.
         scene: What stands beside the road.
         bodies: Footprints of vehicles, (n, 2) station and offset, each casting one of its height.
     """
@@ -59,7 +56,7 @@ def cast_shadows(
     for stretch in scene:
         for upright in stretch.uprights:
             if upright.kind in ("tree", "bush"):
-                made = sprites(seed, upright.kind)[upright.variant]
+                made = sprites(upright.kind)[upright.variant]
                 _crown(view, made.of_height(180)[..., 3], upright, crowns, start)
             elif upright.kind == "pole":
                 _pole(view, upright, thin, start)

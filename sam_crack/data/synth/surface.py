@@ -158,15 +158,18 @@ def asphalt_grain(rng: np.random.Generator, side: int = 2048) -> Plane:
 def materials(seed: int, camera: Camera) -> Materials:
     """Make the textures of a drive, once for all its frames."""
     rng = np.random.default_rng([seed, 23])
-    grain = asphalt_grain(rng)
-    streaks = shaped_noise(rng, (1024, 1024), cloud(1.2, stretch=9.0, longest=0.12))
-    blotches = shaped_noise(rng, (1024, 1024), cloud(1.0, longest=0.12))
+    coarse = 1 if camera.focal_px > 1000 else 4  # small pictures never see the finest rungs
+    side = 1024 // min(coarse, 2)
+    whole = (side, side)
+    grain = asphalt_grain(rng, 2048 // coarse)
+    streaks = shaped_noise(rng, whole, cloud(1.2, stretch=9.0, longest=0.12))
+    blotches = shaped_noise(rng, whole, cloud(1.0, longest=0.12))
     tone = shaped_noise(rng, (512, 512), cloud(1.5, stretch=3.0, longest=0.2))
-    tufts = shaped_noise(rng, (1024, 1024), band(7.0)) * 0.55
-    tufts += shaped_noise(rng, (1024, 1024), cloud(1.2, longest=0.25)) * 0.75
+    tufts = shaped_noise(rng, whole, band(7.0 * side / 1024)) * 0.55
+    tufts += shaped_noise(rng, whole, cloud(1.2, longest=0.25)) * 0.75
     return Materials(
         Texture(grain, 0.00125).ladder(camera),
-        Texture(0.7 * streaks + 0.65 * blotches, 0.02).ladder(camera),
+        Texture(0.7 * streaks + 0.65 * blotches, 20.48 / side).ladder(camera),
         Texture(tone, 0.2).ladder(camera),
-        Texture(tufts, 0.01).ladder(camera),
+        Texture(tufts, 10.24 / side).ladder(camera),
     )
