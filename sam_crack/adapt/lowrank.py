@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from sam_crack.config.schema import AdapterConfig
@@ -64,6 +65,8 @@ class LowRank:
                 ".ranknum." in name
             ):  # adalora's count of ranks; on the meta device peft lets it learn
                 weight.requires_grad_(False)
+        if config.method == "dora":
+            self._set_magnitudes()
         raw = [name for name, weight in self.encoder.named_parameters() if weight.requires_grad]
         self.names = {_stable(name): name for name in raw}
         assert not names & {name.removeprefix(PREFIX) for name in raw}
@@ -80,7 +83,10 @@ class LowRank:
 
     def merged_state(self) -> dict[str, Tensor]:
         """Fold a copy: unfolding in place would not give the base back bit for bit."""
-        merged: nn.Module = copy.deepcopy(self._peft).merge_and_unload()
+        folded = copy.deepcopy(self._peft)
+        for layer in map(folded.base_model.model.get_submodule, self.matched):
+            layer.get_base_layer().float()  # updates are small: bf16 would round them away
+        merged: nn.Module = folded.merge_and_unload()
         return {name: tensor.detach() for name, tensor in merged.state_dict().items()}
 
     def save(self, folder: Path) -> None:
@@ -100,6 +106,12 @@ class LowRank:
         if self.schedule:
             self.schedule.forget_pattern()
         set_peft_model_state_dict(self._peft, tensors)
+
+    def _set_magnitudes(self) -> None:
+        """Start dora at the base also where that is bf16: peft takes its first norms in bf16."""
+        for layer in map(self._peft.base_model.model.get_submodule, self.matched):
+            weight = layer.get_base_layer().weight.detach().float()
+            layer.lora_magnitude_vector["default"].weight.data = torch.linalg.norm(weight, dim=1)
 
     @property
     def _own(self) -> Any:  # noqa: ANN401 - peft is untyped

@@ -40,7 +40,8 @@ class Bench:
         # every tensor of the encoder before anything is added: the objects, not their names
         self.base = dict(encoder.named_parameters()) | dict(encoder.named_buffers())
         self.adapted = inject(encoder, self.config, encoder.sites, total_steps=10)
-        self.pixels = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(3)) * 255
+        batch = 2 if self.backbone == "tiny" else 1
+        self.pixels = torch.rand(batch, 3, 64, 96, generator=torch.Generator().manual_seed(3)) * 255
 
     def fresh(self):
         return copy.deepcopy(template(self.backbone))

@@ -1,5 +1,6 @@
 """peft's methods against formulas by hand, and against peft's own loader."""
 
+import copy
 import json
 
 import peft
@@ -91,13 +92,39 @@ def test_nothing_of_this_machine_is_saved(bench, tmp_path):
     ]
 
 
+@pytest.fixture
+def half():
+    """One bf16 linear layer, alone and adapted."""
+
+    def make(method):
+        layer = nn.Linear(8, 8).bfloat16()
+        net = nn.ModuleDict({"block": nn.ModuleDict({"q": copy.deepcopy(layer)})})
+        where = Sites(blocks=("block",), targets={"q": ("q",)}, attention="", mlp="")
+        adapted = inject(net, AdapterConfig(method=method, targets=("q",), rank=2), where)
+        return (
+            layer,
+            adapted,
+            next(m for n, m in adapted.encoder.named_modules() if n.endswith("q")),
+        )
+
+    return make
+
+
 @pytest.mark.parametrize("method", METHODS)
-def test_adapters_of_half_precision_layers_stay_fp32(method):
-    net = nn.ModuleDict({"block": nn.ModuleDict({"q": nn.Linear(8, 8)})}).bfloat16()
-    where = Sites(blocks=("block",), targets={"q": ("q",)}, attention="", mlp="")
-    config = AdapterConfig(method=method, targets=("q",), rank=2)
-    adapted = inject(net, config, where)
+def test_adapters_of_bf16_layers_are_fp32_and_start_as_base(half, method):
+    plain, adapted, wrapped = half(method)
     assert {p.dtype for p in adapted.parameters().values()} == {torch.float32}
     x = torch.randn(3, 8, dtype=torch.bfloat16)
-    layer = next(m for n, m in adapted.encoder.named_modules() if n.endswith("block.q"))
-    assert layer(x).dtype == torch.bfloat16
+    assert torch.equal(wrapped(x), plain(x))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_small_update_of_a_bf16_layer_survives_the_merge(half, method):
+    plain, adapted, wrapped = half(method)
+    for parameter in adapted.parameters().values():
+        nn.init.normal_(parameter, std=0.05)
+    update = wrapped.get_delta_weight("default") if method != "dora" else None
+    merged = adapted.merged_state()["block.q.weight"]
+    assert merged.dtype == torch.float32
+    if update is not None:
+        torch.testing.assert_close(merged - plain.weight.float(), update, rtol=1e-3, atol=1e-7)
