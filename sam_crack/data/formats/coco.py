@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sam_crack.data.formats.images import read_rgb
+from sam_crack.data.formats.json_file import MALFORMED, load_json
 from sam_crack.data.formats.polygons import fill
 from sam_crack.data.formats.rle import counts_to_mask, unpack_counts
 from sam_crack.errors import BadInput
 
-_MAX_JSON_BYTES = 128 << 20
+_MAX_JSON_BYTES = 512 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,10 +62,8 @@ def read_document(path: Path) -> CocoDocument:
 @lru_cache(maxsize=4)
 def _read_document(path: Path, changed_ns: int, size: int) -> CocoDocument:
     """Parse and index an annotation file."""
-    if size > _MAX_JSON_BYTES:
-        raise _unreadable(path, f"{size >> 20} MB of JSON, more than {_MAX_JSON_BYTES >> 20}")
     try:
-        content = json.loads(path.read_bytes())
+        content = load_json(path, max_bytes=_MAX_JSON_BYTES)
         images = {_whole(each["id"]): each for each in content["images"]}
         for each in images.values():
             if not isinstance(each["file_name"], str):
@@ -74,7 +72,7 @@ def _read_document(path: Path, changed_ns: int, size: int) -> CocoDocument:
         annotations: dict[int, list[dict[str, Any]]] = {}
         for each in content.get("annotations", []):
             annotations.setdefault(_whole(each["image_id"]), []).append(each)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except MALFORMED as error:
         raise _unreadable(path, f"{type(error).__name__} {error}") from error
     return CocoDocument(images=images, categories=categories, annotations=annotations)
 
@@ -103,7 +101,7 @@ def draw_objects(document: CocoDocument, image_id: int, size: tuple[int, int]) -
             category = _whole(each["category_id"])
             categories[here], instances[here] = category, index
             types[index] = category
-    except (ValueError, KeyError, TypeError, OverflowError, AttributeError) as error:
+    except MALFORMED as error:
         raise BadInput(
             f"picture {image_id}: {type(error).__name__} {error}",
             "COCO polygons or run lengths that fit the picture",
@@ -171,7 +169,7 @@ def read_panoptic(picture: Path, entry: Mapping[str, Any], things: set[int]) -> 
             if category in things:
                 types[len(types) + 1] = category
                 instance_of[index] = len(types)
-    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+    except MALFORMED as error:
         raise BadInput(
             f"{picture}: {type(error).__name__} {error} in its segments",
             "a segments_info entry for every id in the picture",

@@ -133,7 +133,7 @@ def _levels(values: NDArray[np.integer], encoding: Levels, path: Path) -> Decode
         if value <= high:
             ignored[value] = known[value] = True
     if not known.all():
-        strange = np.flatnonzero((np.bincount(values.ravel(), minlength=high + 1) > 0) & ~known)
+        strange = np.unique(values[~known[values]])
         if strange.size:
             raise _unknown(path, f"values {', '.join(map(str, strange[:8]))}", encoding)
     return Decoded(table[values], ignored[values] if encoding.ignore else None)
@@ -141,21 +141,26 @@ def _levels(values: NDArray[np.integer], encoding: Levels, path: Path) -> Decode
 
 def _colours(values: NDArray[np.integer], encoding: Colours, path: Path) -> Decoded:
     """Compare every colour as one number."""
-    wide = values.astype(np.int64)
-    codes = wide * 0x010101 if wide.ndim == 2 else wide @ np.array([1 << 16, 1 << 8, 1])
+    wide = values.astype(np.uint32)
+    red, green, blue = (wide[..., 0], wide[..., 1], wide[..., 2]) if wide.ndim == 3 else (wide,) * 3
+    codes = red << 16 | green << 8 | blue
     mask, known = np.zeros(codes.shape, np.uint8), np.zeros(codes.shape, np.bool_)
     ignore = np.zeros(codes.shape, np.bool_)
-    for (red, green, blue), index in encoding.classes.items():
-        here = codes == (red << 16 | green << 8 | blue)
+    for colour, index in encoding.classes.items():
+        here = codes == _code(colour)
         mask[here], known[here] = index, True
-    for red, green, blue in encoding.ignore:
-        here = codes == (red << 16 | green << 8 | blue)
-        ignore |= here
+    for colour in encoding.ignore:
+        ignore |= codes == _code(colour)
     known |= ignore
     if not encoding.others and not known.all():
         strange = np.unique(codes[~known])[:8]
         raise _unknown(path, "colours " + ", ".join(f"#{code:06x}" for code in strange), encoding)
     return Decoded(mask, ignore if encoding.ignore else None)
+
+
+def _code(colour: Colour) -> int:
+    """Write a colour as 0xrrggbb."""
+    return colour[0] << 16 | colour[1] << 8 | colour[2]
 
 
 def _unknown(path: Path, what: str, encoding: Encoding) -> BadInput:

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from sam_crack.errors import BadInput, SamCrackError
 
@@ -20,6 +20,9 @@ MAX_MEGAPIXELS = 200
 # A short list: every further decoder is attack surface that no data set here needs.
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "PPM", "GIF")
 _LOSSY = {"JPEG", "MPO", "WEBP"}
+# What reading may take at once, and the strip in which large pictures are converted.
+_MAX_MEGABYTES = 850
+_STRIP_PIXELS = 1 << 22
 _guard_lock = threading.Lock()
 Kind = Literal["bit", "index", "grey", "colour"]
 
@@ -50,13 +53,7 @@ def opened(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> Iterator[Im
                     image = Image.open(stream, formats=_FORMATS)
                 finally:
                     Image.MAX_IMAGE_PIXELS = former
-            width, height = image.size
-            if width * height > max_megapixels * 1e6 or not width * height:
-                raise BadInput(
-                    f"{path}: its header says {width} x {height} pixels",
-                    f"1 pixel to {max_megapixels:g} megapixels",
-                    "check that the file is what it claims to be, or cut it into tiles",
-                )
+            _refuse_size(path, image.size, max_megapixels)
             with image:
                 yield image
     except SamCrackError:
@@ -69,12 +66,34 @@ def opened(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> Iterator[Im
         ) from error
 
 
+def _refuse_size(path: Path, size: tuple[int, int], max_megapixels: float) -> None:
+    """Raise where a header claims more pixels than are decoded."""
+    width, height = size
+    if not 0 < width * height <= max_megapixels * 1e6:
+        raise BadInput(
+            f"{path}: its header says {width} x {height} pixels",
+            f"1 pixel to {max_megapixels:.0f} megapixels of this kind",
+            "check that the file is what it claims to be, or cut it into tiles",
+        )
+
+
 def read_size(path: Path) -> tuple[int, int]:
     """Return (height, width) as `read_rgb` would, from the header alone."""
     with opened(path) as image:
         width, height = image.size
-        turned = image.getexif().get(0x0112, 1) in {5, 6, 7, 8}
+        turned = _orientation(image) >= 5
     return (width, height) if turned else (height, width)
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation, 1 to 8; anything else counts as upright.
+
+    In a PNG it counts where it stands before the pixels: looking further decodes them.
+    """
+    if image.format == "PNG" and "exif" not in image.info:
+        return 1
+    stated = image.getexif().get(0x0112, 1)
+    return stated if isinstance(stated, int) and 1 <= stated <= 8 else 1
 
 
 def read_rgb(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> NDArray[np.uint8]:
@@ -84,15 +103,42 @@ def read_rgb(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> NDArray[n
     holds the brightest pixel, because a 12-bit X-ray stored in 16 bits is black otherwise.
     """
     with opened(path, max_megapixels=max_megapixels) as image:
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode.startswith("I"):
-            return _deep_to_rgb(np.asarray(upright))
-        pixels: NDArray[np.uint8] = np.array(upright.convert("RGB"))
-        return pixels
+        deep = image.mode.startswith(("I", "F"))
+        turn = _orientation(image)
+        cost = 20 if deep else 10 if turn > 1 else 4 if image.mode in {"1", "L", "P"} else 7
+        _refuse_size(path, image.size, min(max_megapixels, _MAX_MEGABYTES / cost))
+        image.info.pop("transparency", None)  # it would be warned about, and is dropped anyway
+        pixels = _deep_to_rgb(np.asarray(image)) if deep else _in_strips(image)
+        return pixels if turn == 1 else np.ascontiguousarray(_upright(pixels, turn))
+
+
+def _in_strips(image: Image.Image) -> NDArray[np.uint8]:
+    """Convert to RGB a few rows at a time: Pillow holds four bytes per pixel, and copies twice."""
+    width, height = image.size
+    pixels = np.empty((height, width, 3), np.uint8)
+    rows = max(1, _STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        strip = image if rows >= height else image.crop((0, top, width, bottom))
+        pixels[top:bottom] = np.asarray(strip.convert("RGB"))
+    return pixels
+
+
+def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Turn and mirror stored pixels by an EXIF orientation from 2 to 8."""
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in {3, 4, 7, 8}:
+        pixels = pixels[::-1]
+    if orientation in {2, 3, 6, 7}:
+        pixels = pixels[:, ::-1]
+    return pixels
 
 
 def _deep_to_rgb(values: NDArray[np.integer]) -> NDArray[np.uint8]:
     """Scale more than 8 bits of grey to three equal 8-bit channels."""
+    if values.dtype.kind == "f":
+        raise ValueError("a picture of floating-point numbers")
     peak = max(int(values.max()), 0)
     bits = next(bits for bits in (8, 10, 12, 14, 16, 32) if peak < 2**bits)
     grey = (np.clip(values, 0, None).astype(np.uint32) >> (bits - 8)).astype(np.uint8)
@@ -112,6 +158,8 @@ def read_raw_mask(
         max_megapixels: Largest size that is decoded.
     """
     with opened(path, max_megapixels=max_megapixels) as image:
+        single = image.mode in {"1", "L", "P"} and not as_colours
+        _refuse_size(path, image.size, min(max_megapixels, _MAX_MEGABYTES / (4 if single else 18)))
         values, kind = _stored(image, as_colours=as_colours)
         return RawMask(values=values, kind=kind, lossless=image.format not in _LOSSY)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sam_crack.data.formats.json_file import MALFORMED, load_json
 from sam_crack.data.formats.polygons import fill
 from sam_crack.data.sets.labels import CITYSCAPES
 from sam_crack.errors import BadInput
@@ -22,9 +22,7 @@ def draw_city_polygons(path: Path, size: tuple[int, int]) -> NDArray[np.int16]:
     """
     ids = np.zeros(size, np.int16)
     try:
-        if path.stat().st_size > 64 << 20:
-            raise ValueError("larger than 64 MB")
-        content = json.loads(path.read_bytes())
+        content = load_json(path, max_bytes=64 << 20)
         if (content["imgHeight"], content["imgWidth"]) != size:
             raise ValueError(f"polygons for {content['imgHeight']} x {content['imgWidth']}")
         for entry in content["objects"]:
@@ -38,15 +36,7 @@ def draw_city_polygons(path: Path, size: tuple[int, int]) -> NDArray[np.int16]:
             if not (np.abs(outline) <= 1e6).all():
                 raise ValueError("impossible coordinates")
             fill(ids, outline, label)
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        RecursionError,
-        AttributeError,
-        OverflowError,
-    ) as error:
+    except MALFORMED as error:
         raise BadInput(
             f"{path}: {type(error).__name__} {error}",
             f"Cityscapes polygons for a picture of {size[0]} x {size[1]}",

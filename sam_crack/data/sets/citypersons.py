@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sam_crack.data.formats.images import read_raw_mask, read_size
+from sam_crack.data.formats.json_file import MALFORMED, load_json
 from sam_crack.data.sets.layout import list_files, list_folders
 from sam_crack.data.sets.spec import Annotation, ClassSpec, DatasetSpec, Record
 from sam_crack.errors import BadInput
@@ -57,7 +57,7 @@ def _read_citypersons(record: Record) -> Annotation:
         return _people(people, np.isin(codes, list(_PERSON_IDS)), codes.shape)
     shape = codes.shape if codes is not None else read_size(record.image)
     people, ignore = [], np.zeros(shape, np.bool_)
-    for entry in _read_boxes(record.masks["boxes"]):
+    for entry in read_boxes(record.masks["boxes"]):
         x, y, width, height = entry["bboxVis"]
         box = (slice(max(y, 0), max(y + height, 0)), slice(max(x, 0), max(x + width, 0)))
         kind = _PERSON_LABELS.get(entry["label"])
@@ -86,19 +86,17 @@ def _people(
     return Annotation(mask=mask, instances=instances, types=types, ignore=ignore & (mask == 0))
 
 
-def _read_boxes(path: Path) -> list[dict[str, Any]]:
+def read_boxes(path: Path) -> list[dict[str, Any]]:
     """Read a CityPersons file: label, visible box (x, y, width, height) and object id."""
     try:
-        if path.stat().st_size > 16 << 20:
-            raise ValueError("larger than 16 MB")
         found = []
-        for entry in json.loads(path.read_bytes())["objects"]:
+        for entry in load_json(path, max_bytes=16 << 20)["objects"]:
             box = [int(side) for side in entry.get("bboxVis", entry["bbox"])]
             if len(box) != 4 or max(map(abs, box)) > 1_000_000:
                 raise ValueError(f"box {box}")
             number = int(entry.get("instanceId", -1))
             found.append({"label": str(entry["label"]), "bboxVis": box, "instanceId": number})
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, AttributeError) as error:
+    except MALFORMED as error:
         raise BadInput(
             f"{path}: {type(error).__name__} {error}",
             "CityPersons JSON with objects, label and bboxVis",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sam_crack.data.formats.encoding import BLACK_WHITE, Colour, Colours, Encoding, Levels
 from sam_crack.data.formats.images import RawMask, read_raw_mask
@@ -112,10 +113,15 @@ def guess_encoding(masks: Sequence[Path], classes: tuple[str, ...] = ()) -> Gues
 
 def _count(raw: RawMask, *, as_colour: bool) -> dict[int, int]:
     """Count stored numbers, or colours as 0xrrggbb."""
-    wide = raw.values.astype(np.int64)
-    codes = wide @ np.array([1 << 16, 1 << 8, 1]) if as_colour else wide
-    values, counts = np.unique(codes, return_counts=True)
-    return dict(zip(values.tolist(), counts.tolist(), strict=True))
+    codes: NDArray[np.integer] = raw.values
+    if as_colour:
+        parts = codes.astype(np.uint32)
+        codes = parts[..., 0] << 16 | parts[..., 1] << 8 | parts[..., 2]
+    if codes.min() < 0:
+        raise BadInput("a mask with negative numbers", "0 and above", "save it as 8-bit grey")
+    counts = np.bincount(codes.ravel())
+    values = np.flatnonzero(counts)
+    return dict(zip(values.tolist(), counts[values].tolist(), strict=True))
 
 
 def _lossy(counts: Counter[int], example: Path) -> Guess:
