@@ -34,6 +34,11 @@ VERBS: dict[str, Verb] = {
         options="sam_crack.config.verbs:AdaptersOptions",
         run="sam_crack.model.adapters_table:run_adapters",
     ),
+    "predict": Verb(
+        "find and measure cracks in images, folders and videos",
+        options="sam_crack.config.verbs:PredictOptions",
+        run="sam_crack.studies.drive:run_predict",
+    ),
     "merge": Verb(
         "fold trained adapters into stand-alone weights",
         options="sam_crack.config.verbs:MergeOptions",

@@ -101,7 +101,8 @@ def command_parser(options: type, *, prog: str, summary: str, config: bool) -> _
     )
     group = parser.add_argument_group("options")
     for name, leaf in own.items():
-        _add(group, name, leaf, dest=f"@option:{name}", flag=name.replace("_", "-"))
+        flag = name.rstrip("_").replace("_", "-")  # `continue_`, because Python owns the word
+        _add(group, name, leaf, dest=f"@option:{name}", flag=flag)
     if config and "config" not in own:
         help_text = "YAML file, or the name of one that comes with the package. Example: demo"
         group.add_argument("--config", metavar="FILE", dest="@config", help=help_text)

@@ -197,3 +197,11 @@ def _kind(orientation_deg: float, num_loops: int) -> Kind:
         return "alligator"
     slant = abs(orientation_deg)
     return "longitudinal" if slant <= 30 else "transverse" if slant >= 60 else "diagonal"
+
+
+ROW_COLUMNS = (
+    *(field.name for field in fields(Crack) if field.name not in {"bbox", "ground", "lines"}),
+    *("top", "left", "bottom", "right"),
+    *(field.name for field in fields(Ground)),
+)
+"""Names of the figures of `Crack.row`, in its order."""
