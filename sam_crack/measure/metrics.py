@@ -58,7 +58,7 @@ def as_bytes(mask: Mask) -> NDArray[np.uint8]:
     return np.ascontiguousarray(mask).view(np.uint8)
 
 
-def _agree(first: Mask, *others: Mask | None) -> None:
+def check_sizes(first: Mask, *others: Mask | None) -> None:
     """Refuse masks of different sizes."""
     for other in others:
         if other is not None and other.shape != first.shape:
@@ -70,7 +70,7 @@ def _agree(first: Mask, *others: Mask | None) -> None:
 
 def count(pred: Mask, truth: Mask, ignore: Mask | None = None) -> Counts:
     """Count the pixels of one frame; ignored pixels are in none of the four."""
-    _agree(pred, truth, ignore)
+    check_sizes(pred, truth, ignore)
     found, there = as_bytes(pred), as_bytes(truth)
     pixels = there.size
     if ignore is not None:
@@ -206,7 +206,7 @@ def count_levels(
     prob: NDArray[np.uint8], truth: Mask, ignore: Mask | None = None
 ) -> ThresholdCounts:
     """Histogram the probability levels of one frame by truth."""
-    _agree(truth, prob, ignore)
+    check_sizes(truth, prob, ignore)
     there = as_bytes(truth)
     keep = None
     if ignore is not None:
