@@ -91,7 +91,7 @@ class Selected:
     def _assign(self, values: Mapping[str, Tensor]) -> None:
         # `.data`, because an in-place copy would invalidate a graph that still needs the weights
         for name, weight in self.parameters().items():
-            weight.data = values[name].to(weight.device)
+            weight.data = values[name].to(weight)
         self._forget_caches()
 
     def _forget_caches(self) -> None:

@@ -36,10 +36,13 @@ def test_only_the_adapter_learns(bench, method, backbone):
         assert any(not torch.equal(before[n], p) for n, p in case.adapted.parameters().items())
 
 
-@encoders
 @pytest.mark.parametrize("method", LEARNS)
-def test_every_adapter_parameter_gets_a_gradient(bench, method, backbone):
-    case = bench(method, backbone)
+@pytest.mark.parametrize(
+    ("backbone", "blocks"),
+    [("tiny", "all"), ("tiny", (1,)), ("mobile_sam", "all"), ("mobile_sam", (5, 8))],
+)
+def test_every_adapter_parameter_gets_a_gradient(bench, method, backbone, blocks):
+    case = bench(method, backbone, **({} if method == "full" else {"blocks": blocks}))
     with torch.no_grad():
         for parameter in case.adapted.parameters().values():
             parameter.add_(torch.randn_like(parameter), alpha=0.01)
