@@ -27,7 +27,9 @@ def run_data_list(options: DataListOptions, console: Console) -> dict[str, objec
     ]
     console.table(("name", "frames", "classes", "licence", "what"), rows)
     console.say()
-    console.say("`sam-crack data list --name NAME` says where to get one, its layout and its classes.")
+    console.say(
+        "`sam-crack data list --name NAME` says where to get one, its layout and its classes."
+    )
     return {"sets": [_plain(spec) for spec in DATASETS.values()]}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -15,8 +16,9 @@ from numpy.typing import NDArray
 from sam_crack.data.sample import Sample
 from sam_crack.data.sets.catalogue import DATASETS
 from sam_crack.data.sets.layout import SPLITS, assign_splits
+from sam_crack.data.sets.pairing import NothingPairs, find_rules
 from sam_crack.data.sets.spec import Annotation, ClassSpec, DatasetSpec, Record
-from sam_crack.errors import BadInput, UsageError
+from sam_crack.errors import BadInput, SamCrackError, UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,15 +120,13 @@ def open_dataset(
         raise BadInput(
             f"{root}: no such folder", f"the root of {name}: {spec.layout}", f"get it: {spec.url}"
         )
-    if spec.adapt:
-        spec = spec.adapt(root, classes)
+    try:
+        spec = spec.adapt(root, classes) if spec.adapt else spec
+    except NothingPairs as error:
+        raise _nothing_found(spec, root) from error
     records = list(assign_splits(spec.scan(root), lists or root))
     if not records:
-        raise BadInput(
-            f"{root}: no frame of {name} found; it holds {_contents(root)}",
-            f"looked for {spec.layout}",
-            f"point at the folder that holds this, or get it: {spec.url}",
-        )
+        raise _nothing_found(spec, root)
     if split is not None:
         records = _of_split(records, split, root, spec)
     ordered = tuple(sorted(records, key=lambda record: record.id))
@@ -178,6 +178,27 @@ def _of_split(records: list[Record], split: str, root: Path, spec: DatasetSpec) 
         f"found {', '.join(found)}",
         f"choose one of these, or write {split}.txt beside the data with `sam-crack data split`",
     )
+
+
+def _nothing_found(spec: DatasetSpec, root: Path) -> BadInput:
+    """Say what was looked for, what is there instead, and which data set that may be."""
+    others = [each.name for each in DATASETS.values() if each is not spec and _fits(each, root)]
+    return BadInput(
+        f"{root}: no frame of {spec.name} found; it holds {_contents(root)}",
+        f"looked for {spec.layout}",
+        f"this looks like {' or '.join(others[:3])}: open it as that"
+        if others
+        else f"point at the folder that holds this, or get it: {spec.url}",
+    )
+
+
+def _fits(spec: DatasetSpec, root: Path) -> bool:
+    """Whether a data set finds an annotated frame in a root, without looking at pixels."""
+    if spec.pairs_by_name:
+        return spec.name == "folder" and bool(find_rules(root))
+    with suppress(SamCrackError):
+        return any(record.masks for record in islice(spec.scan(root), 50))
+    return False
 
 
 def _contents(root: Path) -> str:

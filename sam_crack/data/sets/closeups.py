@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -13,33 +12,11 @@ from sam_crack.data.formats.encoding import Binary
 from sam_crack.data.formats.mat import mat_array
 from sam_crack.data.sets.layout import SPLITS, by_stem, list_files, pairs
 from sam_crack.data.sets.pairing import scan_pairs
+from sam_crack.data.sets.parents import dash_number, parent_photo, shot_time
 from sam_crack.data.sets.spec import BINARY, CRACK, Annotation, DatasetSpec, Record, encoded
 from sam_crack.errors import BadInput
 
-# How many numbers at the end of a name are the place of a crop in its photo, by collection.
-_CROP_NUMBERS = {"crack500": 2, "gaps384": 2, "rissbilder": 4, "volker": 4, "noncrack": 2}
 _PAIRED = "images and masks in folders that pair by name, such as {train,test}/{images,masks}"
-
-
-def parent_photo(stem: str) -> str:
-    """Return the photo that a crop was cut from, as its name tells in the merged collections."""
-    name = stem.lower().removeprefix("khanh11k_")
-    collection = name.split("_", 1)[0].split("-", 1)[0]
-    if collection == "deepcrack":
-        return re.sub(r"-\d+$", "", name)
-    numbers = _CROP_NUMBERS.get(collection, 0)
-    return re.sub(rf"(?:_\d+){{{numbers}}}$", "", name) if numbers else name
-
-
-def shot_time(stem: str) -> str:
-    """Return the `date_time` that begins a Crack500 name: crops of one photo share it."""
-    found = re.match(r"\d{8}_\d{6}", stem)
-    return found[0] if found else stem
-
-
-def dash_number(stem: str) -> str:
-    """Return a DeepCrack name without the number of its crop."""
-    return re.sub(r"-\d+$", "", stem)
 
 
 def _scan_crack500(root: Path) -> Iterator[Record]:
@@ -116,6 +93,7 @@ CLOSEUPS = (
         layout="{train,val,test}crop/NAME.jpg beside NAME.png, or {train,val,test}data/NAME.jpg "
         "beside NAME_mask.png, or {train,val,test}/{images,masks}",
         scan=_scan_crack500,
+        pairs_by_name=True,
         read=BINARY,
         grouped_by="parent photo",
     ),
@@ -129,6 +107,7 @@ CLOSEUPS = (
         splits={"train": 300, "test": 237},
         layout="{train,test}_img/*.jpg and {train,test}_lab/*.png",
         scan=_scan_deepcrack,
+        pairs_by_name=True,
         read=BINARY,
         grouped_by="parent photo",
         notes=("Names end in the number of a crop: `data check` lists photos in both splits.",),
@@ -155,6 +134,7 @@ CLOSEUPS = (
         splits={"all": 206},
         layout="cracktree200rgb/*.jpg and cracktree200_gt/*.{png,bmp}, or image/ and gt/",
         scan=_scan_cracktree,
+        pairs_by_name=True,
         read=partial(encoded, encoding=Binary(rare=True)),
         notes=(
             "Copies differ in polarity: the rarer of the two levels is taken as crack.",
@@ -171,6 +151,7 @@ CLOSEUPS = (
         splits={"train": 9603, "test": 1695},
         layout="{train,test}/{images,masks}/*.jpg",
         scan=partial(scan_pairs, group=parent_photo),
+        pairs_by_name=True,
         read=BINARY,
         grouped_by="parent photo",
         notes=(
@@ -188,6 +169,7 @@ CLOSEUPS = (
         splits={"all": 9255},
         layout="Images/*.jpg and Masks/*.png, optionally train.txt, val.txt, test.txt",
         scan=partial(scan_pairs, group=parent_photo),
+        pairs_by_name=True,
         read=BINARY,
         grouped_by="parent photo",
         notes=("Random splits leak crops of one photo: split by parent photo.",),
@@ -202,6 +184,7 @@ CLOSEUPS = (
         splits={"train": 22158, "val": 3277, "test": 4582},
         layout="{images,annotations}/{training,validation,test}/*.png",
         scan=partial(scan_pairs, group=parent_photo),
+        pairs_by_name=True,
         read=BINARY,
         grouped_by="parent photo",
     ),
@@ -215,6 +198,7 @@ CLOSEUPS = (
         splits={"all": 420},
         layout=_PAIRED,
         scan=scan_pairs,
+        pairs_by_name=True,
         read=BINARY,
     ),
     DatasetSpec(
@@ -227,6 +211,7 @@ CLOSEUPS = (
         splits={"all": 390},
         layout=_PAIRED,
         scan=scan_pairs,
+        pairs_by_name=True,
         read=BINARY,
     ),
     DatasetSpec(
@@ -239,6 +224,7 @@ CLOSEUPS = (
         splits={},
         layout="images/*.png and masks/*.png of the same name, train.txt, val.txt, test.txt",
         scan=scan_pairs,
+        pairs_by_name=True,
         read=BINARY,
         notes=("A few files carry an alpha channel, which holds no class and is dropped.",),
     ),

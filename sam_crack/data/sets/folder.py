@@ -9,9 +9,8 @@ from pathlib import Path
 
 from sam_crack.data.formats.encoding import BLACK_WHITE
 from sam_crack.data.sets.guess import guess_encoding, stated_encoding
-from sam_crack.data.sets.pairing import find_rules, scan_pairs
+from sam_crack.data.sets.pairing import NothingPairs, find_rules, scan_pairs
 from sam_crack.data.sets.spec import DatasetSpec, Record, encoded
-from sam_crack.errors import BadInput
 
 
 def _adapt(root: Path, classes: tuple[str, ...]) -> DatasetSpec:
@@ -21,10 +20,8 @@ def _adapt(root: Path, classes: tuple[str, ...]) -> DatasetSpec:
         record.masks["mask"] for record in scan_pairs(root, rules=rules) if "mask" in record.masks
     ]
     if not masks:
-        raise BadInput(
-            f"{root}: no picture whose name leads to a mask",
-            f"one of: {FOLDER_SPEC.layout}",
-            "put the masks in a folder called masks beside the one called images",
+        raise NothingPairs(
+            f"{root}: no picture whose name leads to a mask", f"one of: {FOLDER_SPEC.layout}"
         )
     stated = {each.split("=", 1)[0]: each.split("=", 1)[1] for each in classes if "=" in each}
     guess = stated_encoding(stated, classes) if stated else guess_encoding(masks, classes)
@@ -49,7 +46,7 @@ def _never(root: Path) -> Iterator[Record]:
 FOLDER_SPEC = DatasetSpec(
     name="folder",
     title="images and masks of your own; pairs, splits and encoding are found out and said back",
-    url="your own disk",
+    url="your own disk: masks go in a folder called masks beside the one called images",
     licence="your own",
     citation="",
     classes=(),
@@ -58,6 +55,7 @@ FOLDER_SPEC = DatasetSpec(
     "or NAME.jpg beside NAME_mask.png; optionally train.txt, val.txt, test.txt",
     scan=_never,
     read=partial(encoded, encoding=BLACK_WHITE),
+    pairs_by_name=True,
     adapt=_adapt,
 )
 FOLDER = (FOLDER_SPEC,)

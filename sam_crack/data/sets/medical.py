@@ -9,69 +9,21 @@ from functools import partial
 from pathlib import Path
 
 from sam_crack.data.formats.mat import read_mat
-from sam_crack.data.sets import nuclei, pannuke
+from sam_crack.data.sets import kumar, nuclei, pannuke
 from sam_crack.data.sets.layout import by_stem, list_files, list_folders, pairs
-from sam_crack.data.sets.spec import BINARY, Annotation, ClassSpec, DatasetSpec, Record
+from sam_crack.data.sets.spec import BINARY, ClassSpec, DatasetSpec, Record
 
 _HOVERNET = "https://warwick.ac.uk/fac/cross_fac/tia/data/hovernet/"
-_TISSUE = (".tif", ".tiff", ".png", ".svs")
-# The 16 training images of Kumar et al. (2017); the other 14 of the 30 are for testing.
-_KUMAR_TRAIN = {
-    *("A7-A13E", "A7-A13F", "AR-A1AK", "AR-A1AS", "B0-5711", "HE-7128", "HE-7129", "HE-7130"),
-    *("18-5592", "38-6178", "49-4488", "50-5931", "G9-6336", "G9-6348", "G9-6356", "G9-6363"),
-}
-
-
-def _scan_kumar(root: Path) -> Iterator[Record]:
-    """Find MoNuSeg's two folders, HoVer-Net's three, or the thirty images unsplit."""
-    found = False
-    for home in (root, *list_folders(root, root=root)):
-        for deeper in (home, *list_folders(home, root=root)) if home != root else (home,):
-            images = list_files(deeper / "Tissue Images", _TISSUE, root=root)
-            images = images or list_files(deeper / "Images", _TISSUE, root=root)
-            masks = by_stem(list_files(deeper / "Annotations", (".xml",), root=root))
-            masks = masks or by_stem(list_files(deeper / "Labels", (".mat",), root=root))
-            split = _nuclei_split(deeper.name) if deeper != root else ""
-            for record in pairs(images, masks, group=tcga_patient, split=split):
-                found = True
-                yield record if split else _kumar_protocol(record)
-        if found and home == root:
-            return
-
-
-def _nuclei_split(name: str) -> str:
-    """Return the split in a folder's name: MoNuSegTrainingData, test_same, Test, ..."""
-    lower = name.lower()
-    return "train" if "train" in lower else "test" if "test" in lower else ""
-
-
-def _kumar_protocol(record: Record) -> Record:
-    """Split the thirty images as their paper does: 16 for training, 14 for testing."""
-    train = record.id.removeprefix("TCGA-")[:7] in _KUMAR_TRAIN
-    return replace(record, split="train" if train else "test")
-
-
-def tcga_patient(stem: str) -> str:
-    """Return the patient of a TCGA barcode: project, site and participant."""
-    found = re.match(r"TCGA-\w{2}-\w{4}", stem)
-    return found[0] if found else ""
-
-
-def _read_kumar(record: Record) -> Annotation:
-    """Read Aperio outlines, or an instance map."""
-    if record.masks["mask"].suffix.lower() == ".mat":
-        return nuclei.read_untyped_mat(record)
-    return nuclei.read_outlines(record, classes={})
 
 
 def _scan_labelled(root: Path) -> Iterator[Record]:
     """Find `{Train,Test}/{Images,Labels}` in any case."""
     for home in list_folders(root, root=root):
         inner = {each.name.lower(): each for each in list_folders(home, root=root)}
-        split = _nuclei_split(home.name)
+        split = kumar.folder_split(home.name)
         if split and {"images", "labels"} <= inner.keys():
             masks = by_stem(list_files(inner["labels"], (".mat",), root=root))
-            images = list_files(inner["images"], _TISSUE, root=root)
+            images = list_files(inner["images"], nuclei.TISSUE_SUFFIXES, root=root)
             yield from pairs(images, masks, group=_parent_tile, split=split)
 
 
@@ -108,7 +60,7 @@ def _scan_hovernet(root: Path) -> Iterator[Record]:
     for images, masks in (("imgs", "masks"), ("images", "labels"), ("Images", "Labels")):
         mats = by_stem(list_files(root / masks, (".mat",), root=root))
         if mats:
-            yield from pairs(list_files(root / images, _TISSUE, root=root), mats)
+            yield from pairs(list_files(root / images, nuclei.TISSUE_SUFFIXES, root=root), mats)
             return
 
 
@@ -117,7 +69,7 @@ def _scan_monusac(root: Path) -> Iterator[Record]:
     for home in list_folders(root, root=root):
         inner = list_folders(home, root=root)
         # The training folder is called MoNuSAC_images_and_annotations.
-        split = (_nuclei_split(home.name) or "train") if inner else ""
+        split = (kumar.folder_split(home.name) or "train") if inner else ""
         for patient in inner or [home]:
             pictures = by_stem(list_files(patient, (".svs",), root=root))
             pictures |= by_stem(list_files(patient, (".tif", ".tiff", ".png"), root=root))
@@ -173,8 +125,8 @@ MEDICAL = (
         splits={"train": 16, "test": 14},
         layout="`Tissue Images`/*.tif and Annotations/*.xml, in the root or under "
         "MoNuSegTrainingData and MoNuSegTestData; or {train,test_same,test_diff}/{Images,Labels}",
-        scan=_scan_kumar,
-        read=_read_kumar,
+        scan=kumar.scan,
+        read=kumar.read,
         grouped_by="patient",
         notes=(
             "21,623 nuclei in the 30 images of the paper.",

@@ -16,6 +16,7 @@ from sam_crack.data.formats.mat import mat_array, read_mat
 from sam_crack.data.sets.spec import Annotation, ClassSpec, Record
 from sam_crack.errors import BadInput
 
+TISSUE_SUFFIXES = (".tif", ".tiff", ".png", ".svs")
 NUCLEUS = ClassSpec(name="nucleus", colour=(64, 200, 64))
 EPITHELIAL = ClassSpec(name="epithelial", colour=(255, 64, 64))
 INFLAMMATORY = ClassSpec(name="inflammatory", colour=(64, 255, 64))

@@ -12,6 +12,7 @@ from pathlib import Path
 from sam_crack.data.formats.images import IMAGE_SUFFIXES
 from sam_crack.data.sets.layout import list_files, pairs
 from sam_crack.data.sets.spec import Record
+from sam_crack.errors import BadInput
 
 _MASK_WORD = re.compile(
     r"mask|label|lab$|gt$|^gt|truth|annot|^ann|segment|seg$|target", re.IGNORECASE
@@ -19,6 +20,10 @@ _MASK_WORD = re.compile(
 _SPLIT_WORD = re.compile(r"(train|val|test)(?:ing|id|idation|crop|data|set)?")
 _MAX_DEPTH = 4
 _MAX_FOLDERS = 5000
+
+
+class NothingPairs(BadInput):
+    """No picture of a folder leads to a mask."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +52,7 @@ class PairRule:
 def find_rules(root: Path) -> list[PairRule]:
     """Find every folder of pictures whose names lead to masks in it or in a folder beside it."""
     stems = {folder: [path.stem for path in files] for folder, files in _picture_folders(root)}
-    rules = []
+    found: dict[Path, tuple[int, PairRule]] = {}
     for folder, names in stems.items():
         partners = [other for other in stems if _beside(folder, other, root)]
         best: tuple[int, PairRule] | None = None
@@ -56,9 +61,10 @@ def find_rules(root: Path) -> list[PairRule]:
             rule = PairRule(images=folder, masks=masks, prefix=prefix, suffix=suffix)
             if hits and (best is None or hits > best[0]):
                 best = hits, rule
-        if best:
-            rules.append(best[1])
-    return rules
+        # A masks folder belongs to the pictures that it fits best, not to strays beside them.
+        if best and best[0] > found.get(best[1].masks, (0,))[0]:
+            found[best[1].masks] = best
+    return sorted((rule for _, rule in found.values()), key=lambda rule: rule.images)
 
 
 def _picture_folders(root: Path) -> Iterator[tuple[Path, list[Path]]]:

@@ -129,6 +129,7 @@ CRACKSEG = DatasetSpec(
     layout="{train,val,test}/{images,masks} or {images,masks}/{train,val,test}; or a CVAT export "
     "per split or in one: SegmentationClass/ with labelmap.txt, or annotations.xml with images/",
     scan=crackseg.scan,
+    pairs_by_name=True,
     read=crackseg.read,
 )
 
@@ -142,6 +143,7 @@ PAVESEG = DatasetSpec(
     splits={"all": 2400},
     layout="NNNNNN.jpg beside NNNNNN_mask.png",
     scan=scan_pairs,
+    pairs_by_name=True,
     read=partial(encoded, encoding=Levels(classes=_PAVESEG)),
 )
 
@@ -155,6 +157,7 @@ NHA12D = DatasetSpec(
     splits={"all": 80},
     layout="images and colour masks in folders that pair by name",
     scan=scan_pairs,
+    pairs_by_name=True,
     read=partial(encoded, encoding=Colours(classes={(84, 105, 77): 1}, others=True)),
     notes=("Colours other than crack (84, 105, 77), such as joints, are background.",),
 )
@@ -169,6 +172,7 @@ SYNTH = DatasetSpec(
     splits={},
     layout="images/, masks/ and lanes/ of the same names, train.txt, val.txt, test.txt",
     scan=_scan_synth,
+    pairs_by_name=True,
     read=_read_synth,
 )
 

@@ -116,6 +116,8 @@ class DatasetSpec:
     """Read one frame's annotation."""
     read_image: Callable[[Record], NDArray[np.uint8]] = picture
     """Read one frame's picture."""
+    pairs_by_name: bool = False
+    """Whether any folders whose files pair by name are accepted, besides the layout."""
     grouped_by: str = ""
     """What a group is: road section, patient, ...; empty where frames are independent."""
     notes: tuple[str, ...] = ()
