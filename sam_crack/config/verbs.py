@@ -95,7 +95,7 @@ class SynthOptions:
 
     out: Path = Path("drives/practice")
     """Folder of the drive; a drive begun with the same settings is continued. Example: drives/a."""
-    frames: Annotated[int, Range(1, 100_000)] = 60
+    frames: Annotated[int, Range(1, 20_000)] = 60
     """Number of frames. Example: 120."""
     seed: Annotated[int, Range(0, 2**31 - 1)] = 0
     """Number from which road, cracks, light and traffic are drawn. Example: 7."""

@@ -110,15 +110,19 @@ def _skyline(view: View, frame: Plane) -> None:
             phase = rng.uniform(0, 2 * np.pi)
             profile += np.sin(bearing * wave * 2**octave + phase) / 1.7**octave
         profile = tall * (0.62 + 0.26 * profile)
-        knots = np.arange(-4000, 4000)
-        spikes = np.abs(rng.normal(size=len(knots)))
-        profile += spiky * np.interp(bearing * 420 % 4000, knots, spikes)
+        for fineness, part_of in ((190.0, 0.6), (480.0, 0.35), (1000.0, 0.15)):
+            knots = rng.normal(size=4096)
+            at = np.mod(bearing * fineness, 4096.0)
+            profile += spiky * part_of * np.interp(at, np.arange(4096), knots, period=4096.0)
         top = level - np.maximum(profile, 0.002) * view.camera.focal_px
         first = max(int(top.min()) - 1, 0)
         rows = np.arange(first, frame.shape[0], dtype=np.float32)[:, None]
         share = np.clip(rows - top[None, :].astype(np.float32), 0, 1)[..., None]
         colour = np.array([0.045, 0.075, 0.03], np.float32) * (1 - hazy) + haze * hazy * 0.75
-        shade = 1 + 0.12 * np.sin(bearing * wave * 31)[None, :, None] * (1 - hazy)
+        mottle = np.interp(
+            np.mod(bearing * 700, 4096.0), np.arange(4096), rng.normal(0, 0.1, 4096), period=4096.0
+        )
+        shade = 1 + mottle[None, :, None] * (1 - hazy)
         part = frame[first:]
         part += share * (colour * shade.astype(np.float32) - part)
 

@@ -152,7 +152,7 @@ def _opening(
             for _ in range(rng.poisson(at[-1] * 0.9)):
                 where, reach = rng.uniform(0, at[-1]), rng.uniform(0.015, 0.06)
                 chip = np.clip(1.3 - np.abs(at - where) / reach, 0, 1)
-                half = half + chip * rng.uniform(0.3, 1.0) * min(2.0 * width_mm, 18.0)
+                half = half + chip * rng.uniform(0.3, 1.0) * min(1.3 * width_mm, 16.0)
         sides.append(np.maximum(half, 0.2))
     return Branch(line, sides[0], sides[1])
 
@@ -196,7 +196,7 @@ def network(
         corners = [(round(float(y)), round(float(x))) for y, x in facet]
         for a, b in zip(corners, corners[1:] + corners[:1], strict=True):
             edges[min(a, b), max(a, b)] = None
-    branches = []
+    branches, swell = [], rng.normal(0, 0.3, 2)  # wider towards one side of the field
     for edge in sorted(edges):
         a, b = np.array(edge, np.float64) / 1000
         centred = 2 * ((a + b) / 2 / reach - 0.5)
@@ -204,7 +204,7 @@ def network(
         length = float(np.linalg.norm(b - a))
         if length < 0.012 or length > 4 * cell or rng.random() < 0.1 + 0.9 * max(rim - 0.55, 0) * 2:
             continue
-        line = _line(rng, a, b, 0.55) + middle - reach / 2
-        wide = width_mm * float(rng.lognormal(0, 0.35)) * (1.1 - 0.5 * min(rim, 1.0))
+        line = _line(rng, a, b, 1.5) + middle - reach / 2
+        wide = width_mm * float(rng.lognormal(swell @ centred, 0.18)) * (1.1 - 0.5 * min(rim, 1.0))
         branches.append(_opening(rng, line, max(wide, 0.8), ends=(0.9, 0.9)))
     return tuple(branches)

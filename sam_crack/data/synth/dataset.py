@@ -12,7 +12,7 @@ from sam_crack.data.sets.roads import SYNTH
 from sam_crack.data.sets.spec import Record
 from sam_crack.data.synth.drive import STAMP
 from sam_crack.errors import BadInput
-from sam_crack.measure.camera import Camera
+from sam_crack.measure.camera import Camera, load_camera
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,4 @@ def open_drive(root: Path, split: str | None = None) -> list[DriveFrame]:
 
 def drive_camera(root: Path) -> Camera:
     """Read the camera of a drive."""
-    found = json.loads((root / "camera.json").read_text("utf-8"))
-    found["size"] = tuple(found["size"])
-    found["centre"] = tuple(found["centre"]) if found["centre"] else None
-    return Camera(**found)
+    return load_camera(root / "camera.json")

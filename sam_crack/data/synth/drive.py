@@ -33,7 +33,7 @@ from sam_crack.durable import write_bytes, write_text
 from sam_crack.errors import BadInput
 
 STAMP = "drive.json"
-BYTES_PER_PIXEL = 0.75
+BYTES_PER_PIXEL = 0.3
 """Of a frame with its mask and lane; a little more than was measured."""
 SMALLEST, LARGEST = 64, 8192
 
@@ -97,7 +97,7 @@ def _claim(root: Path, options: SynthOptions) -> set[int]:
             )
     else:
         write_text(stamp, json.dumps(_settings(options), indent=2) + "\n")
-    present = {int(path.stem) for path in (root / "truth").glob("[0-9]*.json")}
+    present = {int(path.stem) for path in (root / "truth").glob("[0-9]*.json") if _whole(path)}
     if present and max(present) >= options.frames:
         raise BadInput(
             f"{root} already holds {max(present) + 1} frames, --frames {options.frames} is fewer",
@@ -105,6 +105,13 @@ def _claim(root: Path, options: SynthOptions) -> set[int]:
             "choose another --out for a shorter drive",
         )
     return present
+
+
+def _whole(truth: Path) -> bool:
+    """Whether all files of a frame are there."""
+    root, name = truth.parents[1], truth.stem
+    files = ("images", f"{name}.jpg"), ("masks", f"{name}.png"), ("lanes", f"{name}.png")
+    return all((root / folder / file).is_file() for folder, file in files)
 
 
 def _read_stamp(stamp: Path) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,7 +25,7 @@ from sam_crack.data.synth.scene import (
 )
 from sam_crack.data.synth.shadows import cast_shadows
 from sam_crack.data.synth.surface import materials
-from sam_crack.data.synth.track import Track
+from sam_crack.data.synth.track import track_of
 from sam_crack.data.synth.vehicles import cast, own_footprint, vehicles_near
 from sam_crack.data.synth.view import View
 
@@ -56,7 +55,7 @@ def view_of(
 ) -> View:
     """Camera and pose of a frame."""
     look, station = look_of(seed), index * spacing_m
-    track = Track(seed, station + 1.7 * AHEAD_M)
+    track = track_of(seed, station + 1.7 * AHEAD_M)
     return View(look.camera(size), track.pose(station, look), track, look)
 
 
@@ -72,7 +71,7 @@ def cracks_near(seed: int, view: View) -> tuple[Crack, ...]:
 @lru_cache(maxsize=32)
 def _laid_cracks(seed: int, number: int) -> tuple[Crack, ...]:
     """Lay the cracks of a stretch on the plan, once for all frames that see them."""
-    track = Track(seed, max((number + 3) * STRETCH_M, 0.0))
+    track = track_of(seed, (number + 3) * STRETCH_M)
     return tuple(on_plan(crack, track) for crack in stretch(seed, number).cracks)
 
 
@@ -80,7 +79,6 @@ def render_frame(
     seed: int, index: int, size: tuple[int, int] = SIZE_4K, *, spacing_m: float = 5.0
 ) -> RenderedFrame:
     """Render a frame; the same arguments give the same bytes."""
-    cv2.setRNGSeed(0)
     view = view_of(seed, index, size, spacing_m=spacing_m)
     scene, cracks = stretches(seed, view.pose.station_m), cracks_near(seed, view)
     layers = draw_layers(view, scene, list(cracks))

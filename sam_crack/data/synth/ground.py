@@ -77,7 +77,7 @@ def _shade_band(
     level *= 1.0 + roughness * grain
 
     # paint, worn through where the road is rough
-    worn = np.clip(1.25 - 1.5 * look.wear + 0.28 * patchy - 0.22 * grain, 0.0, 1.0)
+    worn = np.clip(1.9 - 2.6 * look.wear + 0.5 * patchy - 0.5 * grain, 0.06, 1.0)
     white, yellow = layers.paint[frame] * worn, layers.yellow[frame] * worn
     dark = layers.dark[frame] * np.clip(1.0 + 0.1 * grain, 0.7, 1.05)
     level *= 1.0 - dark
@@ -99,7 +99,7 @@ def _shade_band(
     direct, diffuse = daylight(look)
     open_sky = shadows.look_up(rung, station, offset)
     road *= open_sky[..., None] * direct + diffuse
-    road += (0.02 + 0.11 * tar)[..., None] * _sheen(view, rows) * (1.0 - verge)[..., None]
+    road += (0.02 + 0.045 * tar)[..., None] * _sheen(view, rows) * (1.0 - verge)[..., None]
     return road
 
 

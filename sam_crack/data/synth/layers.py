@@ -127,11 +127,13 @@ def _draw_stain(view: View, layers: Layers, stain: Float) -> None:
 
 
 def _draw_joints(view: View, layers: Layers) -> None:
-    """Straight transverse joints, every 6 m, filled dark."""
+    """Straight joints, filled dark: across the road every 6 m, and along its middle."""
     here, paved = view.pose.station_m, view.look.lane_m + 0.25
     for number in range(int(here // 6.0), int((here + 70.0) // 6.0) + 1):
         ends = np.stack([np.full(12, number * 6.0), np.linspace(-paved, paved, 12)], axis=-1)
         _multiply(layers.gain, _line(view, ends, 0.014), 0.4)
+    seam = coverage(_along(view, 0.3, 0.5, 70.0, 0.011), view.camera.size)
+    _multiply(layers.gain, seam, 0.5)
 
 
 def _draw_marks(view: View, layers: Layers) -> None:

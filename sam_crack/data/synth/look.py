@@ -99,8 +99,8 @@ def look_of(seed: int) -> Look:
     skies: tuple[Sky, ...] = ("clear", "broken", "overcast", "low_sun")
     sky = skies[int(rng.choice(4, p=[0.35, 0.25, 0.25, 0.15]))]
     high, sun = {
-        "clear": ((0.6, 1.1), 3.2),
-        "broken": ((0.5, 1.0), 2.2),
+        "clear": ((0.45, 0.95), 3.2),
+        "broken": ((0.45, 0.9), 2.2),
         "overcast": ((0.5, 1.0), 0.0),
         "low_sun": ((0.17, 0.32), 2.6),
     }[sky]
@@ -147,13 +147,13 @@ def look_of(seed: int) -> Look:
         tracks=float(rng.uniform(-0.12, 0.12)),
         joints=bool(rng.random() < 0.25),
         sky=sky,
-        sun_azimuth_rad=float(rng.uniform(-np.pi, np.pi)),
+        sun_azimuth_rad=float(rng.choice([-1, 1]) * rng.uniform(0.35, 2.7)),
         sun_height_rad=float(rng.uniform(*high)),
         sun=sun,
         sun_colour=warm,
         exposure=float(rng.uniform(0.85, 1.2)),
         vignette=float(rng.uniform(0.12, 0.35)),
-        blur_px=float(rng.uniform(0.45, 0.95)),
+        blur_px=float(rng.uniform(0.35, 0.8)),
         noise=float(rng.uniform(1.2, 3.2)),
         quality=int(rng.integers(84, 95)),
         speed_mps=float(rng.uniform(14.0, 25.0)),

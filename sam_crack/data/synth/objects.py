@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -31,18 +30,19 @@ def draw_objects(view: View, scene: list[Stretch], vehicles: list[Vehicle], ligh
         (u for part in scene for u in part.uprights if 2.0 < u.station_m - here < 170.0),
         key=lambda upright: -upright.station_m,
     )
-    edges = [math.inf, *(v.station_m for v in vehicles), -math.inf]
-    for farther, nearer in pairwise(edges):
-        for upright in uprights:
-            if nearer <= upright.station_m < farther:
-                _draw_upright(view, upright, light, front)
-        for vehicle in vehicles:
-            if vehicle.station_m == nearer:
-                draw_vehicle(view, vehicle, light, front)
+    rail_m = view.look.paved_m + 1.0
+    for upright in uprights:
+        if abs(upright.offset_m) > rail_m:
+            _draw_upright(view, upright, light, front)
     if view.look.kerb:
         _draw_kerb(view, light, front)
     if view.look.rail:
         _draw_rail(view, light, front)
+    for upright in uprights:
+        if abs(upright.offset_m) <= rail_m:
+            _draw_upright(view, upright, light, front)
+    for vehicle in vehicles:  # the farthest comes first
+        draw_vehicle(view, vehicle, light, front)
     if view.look.bonnet:
         _draw_bonnet(view, light, front)
     return front

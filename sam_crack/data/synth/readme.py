@@ -14,9 +14,9 @@ def readme_text(options: SynthOptions, *, gap: int) -> str:
 =====================================
 {options.frames} frames of {width} x {height} pixels, {options.spacing:g} m apart,
 seed {options.seed}.
-The same seed gives the same bytes. Nothing in it was photographed: road, cracks, light and
-traffic are drawn from the seed. It is for practice, tests and training from nothing; a score on
-it says nothing about real roads.
+The same seed gives the same bytes, with the same versions of this package, NumPy and OpenCV.
+Nothing in it was photographed: road, cracks, light and traffic are drawn from the seed. It is for
+practice, tests and training from nothing; a score on it says nothing about real roads.
 
 images/NNNNNN.jpg   the frames
 masks/NNNNNN.png    255 crack, 0 not

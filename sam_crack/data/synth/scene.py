@@ -71,23 +71,23 @@ def _cracks(rng: np.random.Generator, look: Look, start: float, state: float) ->
             name = f"c{round(start / STRETCH_M):05d}-{len(found)}"
             found.append(Crack(name, kind, branches, float(rng.uniform(0.72, 0.93))))
 
-    for _ in range(rng.poisson(1.2 * state)):
+    for _ in range(rng.poisson(1.6 * state)):
         track = rng.choice([0.28, 0.5, 0.74, 0.95]) * lane * rng.choice([1, 1, 1, -1])
         ends = np.array([start + rng.uniform(0, 20), track + rng.normal(0, 0.15)])
         far = ends + np.array([rng.uniform(1.5, 12.0), rng.normal(0, 0.25)])
         width = _width(rng)
         add("hairline" if width < 2 else "longitudinal", single(rng, (ends, far), width))
-    for _ in range(rng.poisson(1.0 * state)):
+    for _ in range(rng.poisson(1.3 * state)):
         left = float(rng.choice([-lane, 0.05, rng.uniform(0, lane / 2)]))
         right = float(min(left + rng.uniform(1.2, 4.0), lane + 0.2))
         station = start + rng.uniform(0, 20)
         ends, far = np.array([station, left]), np.array([station + rng.normal(0, 0.3), right])
         width = _width(rng)
         add("hairline" if width < 2 else "transverse", single(rng, (ends, far), width, wild=1.2))
-    for _ in range(rng.poisson(0.5 * state)):
+    for _ in range(rng.poisson(0.7 * state)):
         middle = np.array([start + rng.uniform(0, 20), rng.choice([0.27, 0.75]) * lane])
         extent = float(rng.uniform(0.8, 4.5)), float(rng.uniform(0.5, 1.1))
-        add("alligator", network(rng, middle, extent, float(rng.uniform(1.8, 7.0))))
+        add("alligator", network(rng, middle, extent, float(rng.uniform(1.3, 5.0))))
     return found
 
 
@@ -138,7 +138,7 @@ def _uprights(rng: np.random.Generator, look: Look, start: float) -> list[Uprigh
     for side in (-1.0, 1.0):
         wooded = float(rng.choice([0.0, 0.6, 2.0], p=[0.35, 0.35, 0.3]))
         for row in range(rng.poisson(1.2 * wooded) + rng.poisson(4 * wooded)):
-            away = rng.uniform(4.0, 15.0) if row < 2 * wooded else rng.uniform(14.0, 45.0)
+            away = rng.uniform(2.6, 12.0) if row < 2 * wooded else rng.uniform(14.0, 45.0)
             offset = side * (look.paved_m + float(away))
             size, variant = float(rng.uniform(4.5, 11.0)), int(rng.integers(6))
             found.append(Upright("tree", start + rng.uniform(0, 20), offset, size, variant))

@@ -147,9 +147,10 @@ def asphalt_grain(rng: np.random.Generator, side: int = 2048) -> Plane:
     sand = shaped_noise(rng, (side, side), band(2.2))
     large = shaped_noise(rng, (side, side), band(11.0))
     clumps = shaped_noise(rng, (side, side), band(26.0))
-    plane = 0.6 * np.tanh(2.2 * stones) + 0.5 * sand + 0.35 * np.tanh(2 * large) + 0.25 * clumps
+    plane = 0.6 * np.tanh(2.2 * stones) + 0.5 * sand + 0.35 * np.tanh(2 * large) + 0.14 * clumps
     plane -= 1.5 * np.maximum(0.6 * large - 0.6 * stones - 0.9, 0)  # pores between stones
     plane += 2.2 * np.maximum(0.8 * stones + 0.45 * sand - 1.5, 0)  # faces that catch the light
+    plane += 2.6 * np.maximum(0.9 * large + 0.3 * sand - 1.9, 0)  # single pale stones
     unit: Plane = (plane - plane.mean()) / plane.std()
     return unit
 

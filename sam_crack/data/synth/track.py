@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -48,6 +48,16 @@ class Pose:
     def _turn(self) -> tuple[float, float]:
         angle = math.radians(self.heading_deg)
         return math.sin(angle), math.cos(angle)
+
+
+def track_of(seed: int, until_m: float) -> Track:
+    """Return a drive's track, at least as long as asked; made anew every two kilometres only."""
+    return _made(seed, int(max(until_m, 0.0) // 2000.0) + 1)
+
+
+@lru_cache(maxsize=4)
+def _made(seed: int, lengths: int) -> Track:
+    return Track(seed, lengths * 2000.0)
 
 
 class Track:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sam_crack.data.synth.raster import Coverage, coverage, ribbon
+from sam_crack.data.synth.raster import coverage
 from sam_crack.data.synth.shadows import shadow_step
 from sam_crack.data.synth.view import View
 
@@ -84,95 +84,117 @@ def vehicles_near(seed: int, view: View) -> list[Vehicle]:
 
 
 def draw_vehicle(view: View, vehicle: Vehicle, light: Plane, front: NDArray[np.bool_]) -> None:
-    """Draw a vehicle: the dark under it, the side we see of it, then the end that faces us."""
-    wide, tall, _ = vehicle.size
-    half = wide / 2
-    under = vehicle.footprint() + np.array([[-0.25, -0.1], [-0.25, 0.1], [0.2, 0.1], [0.2, -0.1]])
-    found = coverage(view.project_road(under)[None], view.camera.size)
-    light[found.window] *= 1 - 0.72 * found.share[..., None]
+    """Draw a vehicle: the dark under it, the flank that we see, then the end that faces us."""
+    under = vehicle.footprint()
+    for grow, dark in ((0.22, 0.25), (0.1, 0.4), (0.0, 0.6)):
+        rim = np.array([[-grow, -grow], [-grow, grow], [grow, grow], [grow, -grow]])
+        found = coverage(view.project_road(under + rim)[None], view.camera.size)
+        light[found.window] *= 1 - dark * found.share[..., None]
+    shape = _shape(vehicle)
     paint = np.array(PAINTS[vehicle.paint]) * 0.8
-    waist = 0.56 * tall if vehicle.model < 2 else 0.6 * tall
-    roof_in = 0.13 * wide if vehicle.model < 2 else 0.03 * wide
-    near_side = -half if vehicle.offset_m > view.look.lane_middle_m else half
-    if vehicle.offset_m < view.look.lane_middle_m - 1:
-        near_side = half
-    elif abs(vehicle.offset_m - view.look.lane_middle_m) < 1:
-        near_side = 0.0
-
-    def lay(points: list[tuple[float, float]], colour: NDArray[np.float64]) -> None:
-        """Fill a polygon of the facing end: (across, up)."""
-        corners = [_corner(view, vehicle, 0.0, across, up) for across, up in points]
-        _fill(light, front, coverage(np.array(corners)[None], view.camera.size), colour)
-
-    if near_side:
-        _draw_side(view, vehicle, light, front, paint, (near_side, waist, roof_in))
-    black = np.array([0.012, 0.012, 0.013])
-    for side in (-1, 1):
-        lay(_box(side * (half - 0.13), 0.0, 0.11, 0.36), black)
-    lay([(-half, 0.3), (half, 0.3), (half, waist), (half - roof_in, tall), (-half + roof_in, tall),
-         (-half, waist)], paint)  # fmt: skip
-    lay(_box(0.0, 0.26, half - 0.02, 0.22), paint * 0.45)
-    inset = roof_in + 0.09
-    lay([(-half + 0.12, waist + 0.03), (half - 0.12, waist + 0.03),
-         (half - inset, tall - 0.1), (-half + inset, tall - 0.1)], np.array(GLASS))  # fmt: skip
-    lay([(-half + 0.3, waist + 0.12), (0.1, waist + 0.12), (0.3, tall - 0.14),
-         (-half + inset + 0.1, tall - 0.14)], np.array(GLASS) * 2.6)  # fmt: skip
-    lamp = np.array([0.75, 0.75, 0.72] if vehicle.oncoming else [0.4, 0.015, 0.012])
-    for side in (-1, 1):
-        lay(_box(side * (half - 0.17), waist - 0.24, 0.15, 0.16), lamp)
-    lay(_box(0.0, 0.5, 0.26, 0.11), np.array([0.6, 0.6, 0.56]))
-    if vehicle.oncoming:
-        lay(_box(0.0, 0.42, 0.5, 0.13), black)
+    away = view.look.lane_middle_m - vehicle.offset_m
+    if abs(away) > vehicle.size[0] / 2:
+        for part in _flank(vehicle, shape, paint, float(np.sign(away))):
+            _fill(view, vehicle, part, light, front)
+    for part in _end(vehicle, shape, paint):
+        _fill(view, vehicle, part, light, front)
 
 
-def _box(across: float, low: float, half: float, tall: float) -> list[tuple[float, float]]:
-    return [
-        (across - half, low),
-        (across + half, low),
-        (across + half, low + tall),
-        (across - half, low + tall),
-    ]
+@dataclass(frozen=True)
+class Shape:
+    """Where a body bends, metres: height of the waist, and how far back the screen starts."""
+
+    waist: float
+    nose: float
+    lean: float
+    tuck: float
+    """How far the cabin's sides lean in."""
 
 
-def _corner(view: View, vehicle: Vehicle, along: float, across: float, up: float) -> Float:
-    road = (vehicle.station_m + along, vehicle.offset_m + across)
-    return view.project_road(road, up_m=up)
+Part = tuple[list[tuple[float, float, float]], Float]
+"""Corners (along, across, up) and a colour."""
 
 
-def _draw_side(
-    view: View,
-    vehicle: Vehicle,
-    light: Plane,
-    front: NDArray[np.bool_],
-    paint: Float,
-    shape: tuple[float, float, float],
-) -> None:
-    """Draw the flank: lower body, windows, two wheels."""
-    side, waist, roof_in = shape
-    _, tall, long = vehicle.size
-    inner = side - np.sign(side) * roof_in
-    body = ((0.05, long, 0.3, waist, side, side, paint * 0.62),)
-    glass = (0.12 * long, 0.86 * long, waist, tall, side, inner, np.array(GLASS))
-    roof = (0.1 * long, 0.88 * long, tall - 0.07, tall, inner, inner, paint * 0.6)
-    for start, stop, low, high, foot, top, colour in (*body, glass, roof):
-        along = np.linspace(start, stop, 6)
-        lower = np.stack([_corner(view, vehicle, a, foot, low) for a in along])
-        upper = np.stack([_corner(view, vehicle, a, top, high) for a in along])
-        _fill(light, front, coverage(ribbon(lower, upper), view.camera.size), colour)
-    for middle in (0.18, 0.8):
+def _shape(vehicle: Vehicle) -> Shape:
+    _, tall, _ = vehicle.size
+    if vehicle.model < 2:
+        return Shape(0.58 * tall, 1.15 if vehicle.oncoming else 0.12, 0.6, 0.16)
+    return Shape(0.55 * tall, 0.0, 0.12 if vehicle.oncoming else 0.0, 0.04)
+
+
+def _flank(vehicle: Vehicle, shape: Shape, paint: Float, side: float) -> list[Part]:
+    """Sill, body, cabin with its windows, and two wheels."""
+    wide, tall, long = vehicle.size
+    out, top = side * wide / 2, side * (wide / 2 - shape.tuck)
+    waist, screen = shape.waist, shape.nose + shape.lean
+    tail = long - (0.3 if vehicle.model < 2 else 0.0)
+    body = [(0.0, out, 0.34), (long, out, 0.34), (long, out, waist), (0.0, out, waist - 0.03)]
+    sill = [(0.0, out, 0.2), (long, out, 0.2), (long, out, 0.36), (0.0, out, 0.36)]
+    cabin = [(shape.nose - 0.02, out, waist - 0.12), (long, out, waist - 0.12),
+             (tail, top, tall), (screen, top, tall)]  # fmt: skip
+    glass = [(shape.nose + 0.3, out, waist + 0.03), (tail - 0.3, out, waist + 0.03),
+             (tail - 0.45, top, tall - 0.1), (screen + 0.1, top, tall - 0.1)]  # fmt: skip
+    parts: list[Part] = [(sill, paint * 0.2), (body, paint * 0.62), (cabin, paint * 0.7)]
+    if vehicle.model < 2:
+        parts.append((glass, np.array(GLASS)))
+    for middle in (0.19 * long, 0.8 * long):
         turn = np.linspace(0, 2 * np.pi, 17)[:-1]
-        rim = [
-            _corner(view, vehicle, middle * long + 0.33 * np.cos(t), side, 0.33 + 0.33 * np.sin(t))
-            for t in turn
+        for reach, grey in ((0.34, 0.014), (0.2, 0.08)):
+            rim = [
+                (middle + reach * float(np.cos(t)), out, 0.34 + reach * float(np.sin(t)))
+                for t in turn
+            ]
+            parts.append((rim, np.full(3, grey)))
+    return parts
+
+
+def _end(vehicle: Vehicle, shape: Shape, paint: Float) -> list[Part]:
+    """Tyres, lower body, bonnet or boot, screen, lamps and plate of the end that faces us."""
+    wide, tall, _ = vehicle.size
+    half, waist = wide / 2, shape.waist
+    roof = half - shape.tuck
+    back = shape.nose + shape.lean
+    black = np.full(3, 0.012)
+    parts: list[Part] = [(_box(side * (half - 0.14), 0.0, 0.11, 0.4), black) for side in (-1, 1)]
+    parts.append((_box(0.0, 0.2, half - 0.04, 0.2), paint * 0.22))
+    parts.append(([(0.0, -half, 0.34), (0.0, half, 0.34), (0.0, half, waist - 0.1),
+                   (0.0, half - 0.08, waist), (0.0, -half + 0.08, waist),
+                   (0.0, -half, waist - 0.1)], paint * 0.85))  # fmt: skip
+    parts.append(([(0.0, -half + 0.06, waist - 0.02), (0.0, half - 0.06, waist - 0.02),
+                   (shape.nose, half - 0.05, waist + 0.06),
+                   (shape.nose, -half + 0.05, waist + 0.06)], paint * 1.15))  # fmt: skip
+    parts.append(([(shape.nose, -half, waist), (shape.nose, half, waist),
+                   (back, roof, tall), (back, -roof, tall)], paint))  # fmt: skip
+    pillar = half - 0.13
+    parts.append(([(shape.nose, -pillar, waist + 0.05), (shape.nose, pillar, waist + 0.05),
+                   (back, roof - 0.09, tall - 0.09), (back, -roof + 0.09, tall - 0.09)],
+                  np.array(GLASS) * 1.5))  # fmt: skip
+    lamp = np.array([0.4, 0.41, 0.42] if vehicle.oncoming else [0.3, 0.012, 0.01])
+    for side in (-1, 1):
+        parts.append((_box(side * (half - 0.19), waist - 0.24, 0.15, 0.13), lamp))
+    if vehicle.oncoming:
+        parts.append((_box(0.0, 0.44, 0.52, 0.14), black))
+    parts.append((_box(0.0, 0.5, 0.25, 0.1), np.array([0.5, 0.5, 0.46])))
+    return parts
+
+
+def _box(across: float, low: float, half: float, tall: float) -> list[tuple[float, float, float]]:
+    """Return an upright rectangle on the end that faces us."""
+    left, right, high = across - half, across + half, low + tall
+    return [(0.0, left, low), (0.0, right, low), (0.0, right, high), (0.0, left, high)]
+
+
+def _fill(view: View, vehicle: Vehicle, part: Part, light: Plane, front: NDArray[np.bool_]) -> None:
+    """Lay a colour over a part, lighter towards its top as under a sky."""
+    corners = np.array(
+        [
+            view.project_road((vehicle.station_m + along, vehicle.offset_m + across), up_m=up)
+            for along, across, up in part[0]
         ]
-        dark = np.array([0.014, 0.014, 0.015])
-        _fill(light, front, coverage(np.array(rim)[None], view.camera.size), dark)
-
-
-def _fill(light: Plane, front: NDArray[np.bool_], found: Coverage, colour: Float) -> None:
-    """Lay a colour over what is covered, a little lighter towards the top as under a sky."""
+    )
+    found = coverage(corners[None], view.camera.size)
     height = max(found.share.shape[0], 1)
-    fade = np.linspace(1.12, 0.85, height, dtype=np.float32)[:, None, None]
-    part = light[found.window]
-    part += found.share[..., None] * (fade * colour.astype(np.float32) - part)
+    fade = np.linspace(1.15, 0.8, height, dtype=np.float32)[:, None, None]
+    place = light[found.window]
+    place += found.share[..., None] * (fade * part[1].astype(np.float32) - place)
     front[found.window] |= found.share > 0.5
