@@ -113,6 +113,14 @@ def write_crack500(root: Path) -> Tree:
     return tree
 
 
+def write_crack500_photos(root: Path) -> Tree:
+    """Whole photos, whose masks carry a suffix."""
+    photo(root / "valdata" / "20160222_081011.jpg")
+    black_white(root / "valdata" / "20160222_081011_mask.png", 1)
+    frame = Frame(split="val", group="20160222_081011", areas=areas(1))
+    return {"20160222_081011": frame}
+
+
 def write_deepcrack(root: Path) -> Tree:
     tree = {}
     for split, name in (("train", "11111-1"), ("train", "11111-2"), ("test", "7Q3A9060-1")):

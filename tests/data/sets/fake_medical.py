@@ -78,6 +78,43 @@ def write_kumar(root: Path) -> Tree:
     return tree
 
 
+def write_pannuke_published(root: Path) -> Tree:
+    """The folders as the archives unpack, with eight-bit pictures and without tissue names."""
+    home = root / "Fold 2"
+    for kind in ("images", "masks"):
+        (home / kind / "fold2").mkdir(parents=True)
+    masks = np.zeros((1, 256, 256, 6))
+    masks[0, 5:9, 5:9, 2] = 300
+    np.save(home / "images" / "fold2" / "images.npy", np.zeros((1, 256, 256, 3), np.uint8))
+    np.save(home / "masks" / "fold2" / "masks.npy", masks)
+    return {"fold2/00000": Frame(split="fold2", areas={3: 16}, instances=1)}
+
+
+def write_kumar_mats(root: Path) -> Tree:
+    """HoVer-Net's folders, in which the test images are split by organ."""
+    tree = {}
+    for split, folder, patient in (
+        ("train", "train", "TCGA-18-5592"),
+        ("test", "test_same", "TCGA-21-5784"),
+        ("test", "test_diff", "TCGA-DK-A2I6"),
+    ):
+        name = f"{patient}-01A-01-TS1"
+        photo(root / folder / "Images" / f"{name}.tif")
+        nuclei_mat(root / folder / "Labels" / f"{name}.mat", pattern(1, 3), typed=False)
+        tree[name] = Frame(split=split, group=patient, areas={1: 60}, instances=2)
+    return tree
+
+
+def write_monusac_patients(root: Path) -> Tree:
+    """Patients in the root, with the scanner's own file only."""
+    home = root / "TCGA-5P-A9K0-01Z-00-DX1"
+    photo(home / "TCGA-5P-A9K0-01Z-00-DX1_1.tif")
+    (home / "TCGA-5P-A9K0-01Z-00-DX1_1.tif").rename(home / "TCGA-5P-A9K0-01Z-00-DX1_1.svs")
+    text(home / "TCGA-5P-A9K0-01Z-00-DX1_1.xml", aperio(("Lymphocyte", [(2, 3, 6, 8)])))
+    frame = Frame(group="TCGA-5P-A9K0-01Z-00-DX1", areas={2: 20}, instances=1)
+    return {"TCGA-5P-A9K0-01Z-00-DX1_1": frame}
+
+
 def write_kumar_unsplit(root: Path) -> Tree:
     """The paper's thirty images in one folder, which its protocol splits."""
     tree = {}

@@ -66,6 +66,15 @@ def write_citypersons(root: Path) -> Tree:
     return {f"train/zurich/{stem}": frame}
 
 
+def write_citypersons_boxes(root: Path) -> Tree:
+    """Boxes without object ids: a person is a box."""
+    write_citypersons(root)
+    for path in root.rglob("*_instanceIds.png"):
+        path.unlink()
+    frame = Frame(split="train", group="zurich", areas={1: 12, 2: 12}, instances=2, ignored=10)
+    return {"train/zurich/zurich_000000_000019": frame}
+
+
 def write_voc(root: Path) -> Tree:
     home = root / "VOCdevkit" / "VOC2012"
     grey = [part for level in range(256) for part in (level, 0, 255 - level)]

@@ -16,6 +16,11 @@ WRITERS = fake_layouts.ROADS | fake_streets.STREETS | fake_medical.MEDICAL
 FORMS = {name: (name, writer) for name, writer in WRITERS.items()} | {
     "cocostuff 10k": ("cocostuff", fake_streets.write_cocostuff_10k),
     "kumar unsplit": ("kumar", fake_medical.write_kumar_unsplit),
+    "kumar mats": ("kumar", fake_medical.write_kumar_mats),
+    "pannuke published": ("pannuke", fake_medical.write_pannuke_published),
+    "monusac patients": ("monusac", fake_medical.write_monusac_patients),
+    "citypersons boxes": ("citypersons", fake_streets.write_citypersons_boxes),
+    "crack500 photos": ("crack500", fake_layouts.write_crack500_photos),
 }
 
 
