@@ -59,8 +59,8 @@ class Predictor:
     """Passes frames of any size through a model of one window size."""
 
     segmenter: Callable[[Tensor], Tensor]
-    """(b, 3, h, w) uint8 RGB of window size -> (b, k, h / stride, w / stride) logits; a module
-    must be in eval mode."""
+    """(b, 3, h, w) uint8 RGB of window size, channels last in memory, -> (b, k, h / stride,
+    w / stride) logits; a module must be in eval mode."""
     _: KW_ONLY
     window: tuple[int, int]
     """Window height and width."""
@@ -82,7 +82,7 @@ class Predictor:
     def __post_init__(self) -> None:
         """Lay out the one batch that every frame uses."""
         self._road, self._device = parse_road(self.road), torch.device(self.device)
-        shape = (self.batch_size, 3, *self.window)
+        shape = (self.batch_size, *self.window, 3)
         pinned = self._device.type == "cuda"
         self._batch = torch.zeros(shape, dtype=torch.uint8, pin_memory=pinned)
         self._stitchers: dict[WindowPlan, Stitcher] = {}
@@ -116,7 +116,7 @@ class Predictor:
             with watch.stage("cut"):
                 self._fill(padded, corners)
             with watch.stage("model"):
-                logits = self.segmenter(self._batch.to(self._device))
+                logits = self.segmenter(self._batch.to(self._device).permute(0, 3, 1, 2))
             with watch.stage("stitch"):
                 if stitcher is None:
                     depth = logits.shape[1]
@@ -138,7 +138,7 @@ class Predictor:
         height, width = self.window
         target = self._batch.numpy()
         for number, (y, x) in enumerate(corners):
-            target[number] = image[y : y + height, x : x + width].transpose(2, 0, 1)
+            target[number] = image[y : y + height, x : x + width]
 
     def _keep(self, plan: WindowPlan, stitcher: Stitcher) -> None:
         """Remember the canvas of the last few frame sizes."""
