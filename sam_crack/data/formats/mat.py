@@ -72,12 +72,14 @@ def mat_array(path: Path, key: str) -> NDArray[Any]:
 
 
 def cache_folder() -> Path:
-    """Return where converted files are kept: `SAM_CRACK_CACHE`, or the user's cache folder."""
-    chosen = os.environ.get("SAM_CRACK_CACHE")
-    if chosen:
-        return Path(chosen) / "mat"
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "sam_crack" / "mat"
+    """Return where converted files are kept, beside the base weights."""
+    if given := os.environ.get("SAM_CRACK_HOME"):
+        return Path(given).expanduser() / "mat"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "sam-crack" / "mat"
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    # The XDG rule: a relative path there is to be ignored.
+    return (base if base.is_absolute() else Path.home() / ".cache") / "sam-crack" / "mat"
 
 
 def _unpack(packed: bytes) -> Arrays:

@@ -14,4 +14,4 @@ def mat_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _own_cache(mat_cache: Path, monkeypatch: pytest.MonkeyPatch):
     """Point the cache away from the user's."""
-    monkeypatch.setenv("SAM_CRACK_CACHE", str(mat_cache))
+    monkeypatch.setenv("SAM_CRACK_HOME", str(mat_cache))
