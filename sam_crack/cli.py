@@ -69,6 +69,11 @@ VERBS: dict[str, Verb] = {
         options="sam_crack.config.verbs:DataListOptions",
         run="sam_crack.data.catalogue:run_data_list",
     ),
+    "data check": Verb(
+        "read every frame and say what is wrong: broken files, odd masks, duplicates, leaks",
+        options="sam_crack.config.data_verbs:DataCheckOptions",
+        run="sam_crack.data.check:run_data_check",
+    ),
     "data synth": Verb(
         "render a 4K practice drive whose cracks are known to the millimetre",
         options="sam_crack.config.verbs:SynthOptions",

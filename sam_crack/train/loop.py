@@ -116,12 +116,13 @@ def fit(run: Run, *, resume: bool = False) -> FitResult:
                 if settings.clip_norm > 0:
                     accelerator.clip_grad_norm_(model.parameters(), settings.clip_norm)
                 prepared.step()
+                # Methods that reallocate their ranks look at this step's gradients.
+                segmenter.adapted.after_step(step + 1)
                 bad_steps = 0
             else:
                 bad_steps += 1
                 log.skipped(step + 1, loss, ids)
             prepared.zero_grad(set_to_none=True)
-            segmenter.adapted.after_step(step + 1)
 
             seconds = time.perf_counter() - began
             log.step(step + 1, loss=loss, lr=rate, seconds=seconds)
@@ -168,9 +169,10 @@ def _accumulate(
             # The loss is taken at full size, where inference thresholds too.
             size = (target.shape[-2], target.shape[-1])
             logits = F.interpolate(model(pixels), size, mode="bilinear", align_corners=False)
-            loss = loss_of(logits, target, valid) / parts
-            accelerator.backward(loss)
-        total += loss.item()
+            loss = loss_of(logits, target, valid)
+            penalty = run.segmenter.adapted.penalty()
+            accelerator.backward((loss if penalty is None else loss + penalty) / parts)
+        total += loss.item() / parts
         seen += ids
     return total, seen
 
@@ -187,6 +189,7 @@ def _take_up(run: Run, optimizer: torch.optim.Optimizer) -> tuple[int, Validatio
             "restore the settings from config.yaml in its folder, or start a new run",
         )
     state.restore(saved, run.segmenter, optimizer)
+    run.segmenter.adapted.load_schedule_state(dict(saved.schedule))
     run.console.say(f"resumed at step {saved.step} of {run.config.train.steps}")
     return saved.step, Validation.from_facts(saved.facts.get("best"))
 
@@ -195,7 +198,8 @@ def _save(run: Run, optimizer: torch.optim.Optimizer, step: int, best: Validatio
     """Write the state of this step; one process writes for all."""
     if run.accelerator.is_main_process:
         facts = {"config": config_hash(run.config), "best": best.facts() if best else None}
-        now = state.capture(run.segmenter, optimizer, step=step, facts=facts)
+        schedule = run.segmenter.adapted.schedule_state()
+        now = state.capture(run.segmenter, optimizer, step=step, facts=facts, schedule=schedule)
         state.save_state(run.folder / "state", now)
 
 

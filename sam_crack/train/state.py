@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -37,13 +37,15 @@ class State:
     """Optimiser state, `<parameter name>/<slot>`."""
     random: Mapping[str, Tensor]
     """State of the random number generators of this process."""
+    schedule: Mapping[str, Tensor] = field(default_factory=dict)
+    """What an adapter that follows a schedule remembers."""
 
 
 def save_state(folder: Path, state: State, *, keep: int = 2) -> Path:
     """Write `folder/step-N`, manifest last, then prune older ones but the newest `keep`."""
     final = folder / f"step-{state.step:08d}"
     with durable.new_folder(final) as aside:
-        for name in ("trainable", "optimizer", "random"):
+        for name in ("trainable", "optimizer", "random", "schedule"):
             tensors = {key: value.contiguous().cpu() for key, value in getattr(state, name).items()}
             save_file(tensors, aside / f"{name}.safetensors")
         facts = {"format": FORMAT, "step": state.step, "facts": dict(state.facts)}
@@ -84,6 +86,7 @@ def load_state(path: Path) -> State:
             trainable=load_file(path / "trainable.safetensors"),
             optimizer=load_file(path / "optimizer.safetensors"),
             random=load_file(path / "random.safetensors"),
+            schedule=load_file(path / "schedule.safetensors"),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         raise _broken(path, str(error)) from error
@@ -109,6 +112,7 @@ def capture(
     *,
     step: int,
     facts: Mapping[str, object],
+    schedule: Mapping[str, Tensor] | None = None,
 ) -> State:
     """Take the state out of live objects."""
     named = {name: p for name, p in model.named_parameters() if p.requires_grad}
@@ -126,6 +130,7 @@ def capture(
         trainable={name: parameter.detach() for name, parameter in named.items()},
         optimizer=slots,
         random=random,
+        schedule=schedule or {},
     )
 
 

@@ -1,0 +1,167 @@
+"""`sam-crack demo`: the whole promise in a few minutes, on a road that is rendered on the spot."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch.utils.data import ConcatDataset
+
+from sam_crack import durable
+from sam_crack.config.load import config_hash, load_config, shipped_config
+from sam_crack.config.runs import write_run_header
+from sam_crack.config.schema import BackboneConfig, RunConfig
+from sam_crack.config.verbs import DemoOptions, SynthOptions
+from sam_crack.console import Console
+from sam_crack.data.dataset import open_dataset
+from sam_crack.data.sample import Sample
+from sam_crack.data.synth.drive import run_synth
+from sam_crack.errors import SamCrackError
+from sam_crack.model.weights import fetch
+from sam_crack.studies.demo_page import summarise, write_page
+from sam_crack.studies.demo_truth import Looker
+from sam_crack.train.loop import FitResult
+from sam_crack.train.session import CHECKPOINT, prepare
+from sam_crack.train.state import FolderLock
+from sam_crack.train.validate import Validation
+
+PRACTICE_DRIVES = 3
+"""Roads to learn from, each with its own light, surface and cracks."""
+PRACTICE_FRAMES = 4
+"""Frames of each, far enough apart to show other cracks."""
+SPACING_M = 25.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taught:
+    """What the training part of the demo leaves behind."""
+
+    before: Validation
+    result: FitResult
+    seconds: float
+
+
+def run_demo(options: DemoOptions, console: Console) -> dict[str, object]:
+    """Fetch SAM, render a road, teach, look at held-back frames, and report."""
+    began = time.perf_counter()
+    with FolderLock(options.out):
+        config, note = _config(options, console)
+        # Another configuration is another run; rendered roads are shared by all.
+        folder = options.out / f"run-{config_hash(config)[:8]}"
+        write_run_header(folder, config, sys.argv)
+        with _step(console, "2/5", "render practice roads and a drive to look at"):
+            drives = _render(options, console)
+        with _step(console, "3/5", f"teach {config.model.backbone.name} for {options.steps} steps"):
+            taught = _teach(config, drives, folder, console)
+        with _step(console, "4/5", f"look at {options.frames} held-back frames"):
+            looker = Looker(folder / CHECKPOINT, config.infer, drives[-1])
+            frames = range(options.frames)
+            results = [
+                looker.look(index) for index in console.progress(frames, "look", unit="frame")
+            ]
+        with _step(console, "5/5", "write the report"):
+            summary = summarise(config, taught, results, note)
+            durable.write_text(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
+            page = write_page(
+                folder / "report.html",
+                config=config,
+                taught=taught,
+                results=results,
+                drive=drives[-1],
+                note=note,
+            )
+    minutes = (time.perf_counter() - began) / 60
+    console.say(f"\n{summary['line']}\nThis took {minutes:.1f} minutes. Open the report:\n{page}")
+    return {**summary, "report": page, "minutes": minutes}
+
+
+@contextmanager
+def _step(console: Console, number: str, what: str) -> Iterator[None]:
+    """Announce a part of the demo, and say how long it took."""
+    console.say(f"[{number}] {what}")
+    began = time.perf_counter()
+    yield
+    console.say(f"      done in {time.perf_counter() - began:.0f} s")
+
+
+def _config(options: DemoOptions, console: Console) -> tuple[RunConfig, str]:
+    """Take MobileSAM where it can be had, else the small random SAM, and say so."""
+    config = load_config(RunConfig, file=shipped_config("demo"))
+    config = dataclasses.replace(
+        config, seed=options.seed, train=dataclasses.replace(config.train, steps=options.steps)
+    )
+    with _step(console, "1/5", "get MobileSAM"):
+        try:
+            fetch(config.model.backbone.name, console)
+        except SamCrackError as error:
+            console.warn(f"{error}")
+            note = (
+                "MobileSAM could not be fetched. This demo ran on a tiny SAM with random weights: "
+                "it shows that every part works, and its results say nothing about SAM."
+            )
+            console.warn(note)
+            tiny = BackboneConfig(name="tiny", pretrained=False)
+            return dataclasses.replace(
+                config, model=dataclasses.replace(config.model, backbone=tiny)
+            ), note
+    return config, ""
+
+
+def _render(options: DemoOptions, console: Console) -> list[Path]:
+    """Render the roads to learn from, one to validate on, and last the one to look at."""
+    quiet = dataclasses.replace(console, quiet=True, no_progress=True)
+    plans = [
+        (f"practice-{number}", number, PRACTICE_FRAMES, SPACING_M)
+        for number in range(PRACTICE_DRIVES)
+    ]
+    plans += [("validation", PRACTICE_DRIVES, 2, SPACING_M)]
+    plans += [("drive", PRACTICE_DRIVES + 1, options.frames, 10.0)]
+    folders = []
+    for name, number, frames, spacing in console.progress(plans, "render", unit="road"):
+        # The size is part of the name: the folder of another size would be refused.
+        root = options.out / f"{name}-{options.seed}-{options.size[0]}-{frames}"
+        run_synth(
+            SynthOptions(
+                out=root,
+                frames=frames,
+                seed=options.seed * 10 + number,
+                video="none",
+                size=options.size,
+                spacing=spacing,
+            ),
+            quiet,
+        )
+        folders.append(root)
+    return folders
+
+
+def _teach(config: RunConfig, drives: Sequence[Path], folder: Path, console: Console) -> Taught:
+    """Fine-tune adapters and head, or go on where a stopped demo was; validate before and after."""
+    train: ConcatDataset[Sample] = ConcatDataset(
+        [open_dataset("synth", root) for root in drives[:PRACTICE_DRIVES]]  # type: ignore[misc]
+    )
+    session = prepare(
+        config,
+        train,  # type: ignore[arg-type]
+        open_dataset("synth", drives[PRACTICE_DRIVES]),
+        folder=folder,
+        classes=("crack",),
+        console=console,
+    )
+    for line in session.segmenter.summary():
+        console.say(f"      {line}")
+    before = session.validator(0)
+    began = time.perf_counter()
+    result = session.fit(resume=True)
+    after = result.best or before
+    console.say(
+        f"      validation IoU {before.iou:.3f} before, {after.iou:.3f} after "
+        f"(threshold {after.threshold:.2f}, chosen there)"
+    )
+    return Taught(before=before, result=result, seconds=time.perf_counter() - began)
