@@ -1,0 +1,227 @@
+"""`data check` finds what is broken, doubled or leaking, and nothing in a sound set."""
+
+import hashlib
+import json
+import shutil
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from sam_crack.config.data_verbs import DataCheckOptions
+from sam_crack.console import Console
+from sam_crack.data.check import run_data_check
+from sam_crack.data.dataset import open_dataset
+from sam_crack.data.duplicates import NEAR_BITS, Fingerprint, find_alike, fingerprint, likeness
+from sam_crack.data.examine import examine
+from sam_crack.data.survey import survey
+from tests.data.sets.fake_layouts import ROADS
+from tests.data.small_set import crack, scene, write_lists, write_set
+
+
+def check(root: Path, out: Path, name: str = "uav", **options: object) -> dict:
+    given = {"name": name, "root": root, "out": out, "workers": 0} | options
+    return run_data_check(DataCheckOptions(**given), Console(quiet=True))
+
+
+def read(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def kinds(result: dict, severity: str = "error") -> list[str]:
+    return [each["kind"] for each in result["findings"] if each["severity"] == severity]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return write_set(tmp_path / "set")
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out"
+
+
+def test_a_sound_set_has_no_finding(root: Path, out: Path):
+    result = check(root, out)
+    assert result["findings"] == []
+    assert result["exit_code"] == 0
+    masks = [read(path) for path in sorted((root / "masks").iterdir())]
+    assert result["classes"][0]["pixels"] == sum((mask > 0).sum() for mask in masks)
+    assert result["splits"]["train"]["found"] == 4
+
+
+def test_manifest_holds_the_hash_of_every_file(root: Path, out: Path):
+    check(root, out)
+    files = json.loads((out / "manifest.json").read_text())["files"]
+    assert set(files) == {p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file()}
+    for name, entry in files.items():
+        assert entry["sha256"] == hashlib.sha256((root / name).read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.9])
+def test_a_truncated_jpeg_is_an_error(tmp_path: Path, out: Path, share: float):
+    root = write_set(tmp_path / "set", 2, suffix=".jpg")
+    path = root / "images" / "f001.jpg"
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    result = check(root, out)
+    assert result["exit_code"] == 3
+    assert kinds(result) == ["unreadable picture"]
+    assert "f001.jpg" in result["findings"][0]["text"]
+
+
+def test_a_jpeg_without_its_end_marker_is_a_warning(tmp_path: Path, out: Path):
+    root = write_set(tmp_path / "set", 2, suffix=".jpg")
+    path = root / "images" / "f000.jpg"
+    path.write_bytes(path.read_bytes()[:-2])
+    assert kinds(check(root, out), "warning") == ["no end marker"]
+    assert check(root, out, strict=True)["exit_code"] == 3
+
+
+def test_masks_of_another_size_and_of_other_values(root: Path, out: Path):
+    Image.fromarray(np.zeros((50, 60), np.uint8)).save(root / "masks" / "f001.png")
+    Image.fromarray(np.full((96, 128), 90, np.uint8)).save(root / "masks" / "f002.png")
+    assert kinds(check(root, out)) == ["sizes differ", "unreadable mask"]
+
+
+def test_empty_full_and_missing_masks(root: Path, out: Path):
+    Image.fromarray(np.zeros((96, 128), np.uint8)).save(root / "masks" / "f000.png")
+    Image.fromarray(np.full((96, 128), 255, np.uint8)).save(root / "masks" / "f001.png")
+    (root / "masks" / "f002.png").unlink()
+    result = check(root, out)
+    assert kinds(result, "note") == ["empty mask"]
+    assert kinds(result, "warning") == ["full mask"]
+    assert kinds(result) == ["no annotation"]
+
+
+def test_all_masks_empty_is_an_error(tmp_path: Path, out: Path):
+    root = write_set(tmp_path / "set", 2)
+    for path in (root / "masks").iterdir():
+        Image.fromarray(np.zeros((96, 128), np.uint8)).save(path)
+    assert kinds(check(root, out)) == ["no foreground"]
+
+
+def test_exif_orientation_is_noted(tmp_path: Path, out: Path):
+    root = write_set(tmp_path / "set", 2, suffix=".jpg")
+    path = root / "images" / "f000.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    with Image.open(path) as image:
+        image.load()
+        image.save(path, exif=exif)
+    result = check(root, out)
+    assert kinds(result, "note") == ["EXIF orientation"]
+    assert kinds(result) == ["sizes differ"]  # the mask was drawn before the turn
+
+
+@pytest.mark.parametrize(
+    ("target", "severity", "kind"),
+    [("f007", "error", "same picture in two splits"), ("f001", "warning", "same picture twice")],
+)
+def test_the_same_picture_twice(root: Path, out: Path, target: str, severity: str, kind: str):
+    for folder in ("images", "masks"):
+        shutil.copy(root / folder / "f000.png", root / folder / f"{target}.png")
+    assert kinds(check(root, out), severity) == [kind]
+
+
+def test_one_picture_with_two_masks(root: Path, out: Path):
+    shutil.copy(root / "images" / "f000.png", root / "images" / "f001.png")
+    assert "one picture, two masks" in kinds(check(root, out))
+
+
+def test_a_recompressed_copy_in_another_split_is_found_and_drawn(root: Path, out: Path):
+    with Image.open(root / "images" / "f000.png") as image:
+        image.save(root / "images" / "f007.jpg", quality=40)
+    (root / "images" / "f007.png").unlink()
+    result = check(root, out)
+    assert kinds(result) == ["nearly the same picture in two splits"]
+    assert result["worst_pairs"][0][:2] == ["f000", "f007"]
+    assert (out / "worst_pairs.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_road_section_in_two_splits(tmp_path: Path, out: Path):
+    root = tmp_path / "set"
+    names = ["1_RS_290_290RS1_10", "2_RS_290_290RS1_15", "3_DF_001_001DF7_10"]
+    for seed, name in enumerate(names):
+        folder = root / "Dataset" / name
+        folder.mkdir(parents=True)
+        Image.fromarray(scene(seed)).save(folder / f"{name}_RAW.jpg")
+        Image.fromarray(crack(seed)).save(folder / f"{name}_CRACK.png")
+    write_lists(root, train=names[:1], test=names[1:])
+    result = check(root, out, "dnit")
+    assert kinds(result) == ["road section in two splits"]
+    assert "1 in test, 1 in train" in next(
+        each["text"] for each in result["findings"] if each["severity"] == "error"
+    )
+    write_lists(root, train=names[:2], test=names[2:])
+    assert kinds(check(root, out, "dnit")) == []
+
+
+def test_a_subset_is_a_note_and_strictly_an_error(tmp_path: Path, out: Path):
+    root = tmp_path / "set"
+    ROADS["dnit"](root)
+    assert "count" in kinds(check(root, out, "dnit"), "note")
+    assert "count" in kinds(check(root, out, "dnit", strict=True))
+
+
+def test_one_flipped_byte_is_found_by_an_earlier_manifest(tmp_path: Path, out: Path):
+    root = write_set(tmp_path / "set", 2, suffix=".jpg")
+    check(root, out)
+    path = root / "images" / "f001.jpg"
+    content = bytearray(path.read_bytes())
+    content[-20] ^= 4
+    path.write_bytes(content)
+    (root / "masks" / "new.txt").write_text("")
+    result = check(root, tmp_path / "again", against=out / "manifest.json")
+    assert "changed since the manifest" in kinds(result)
+    assert kinds(result, "note") == ["new since the manifest"]
+
+
+def test_an_unknown_folder_is_answered_with_its_encoding(root: Path, out: Path, run_cli):
+    for path in (root / "masks").iterdir():
+        Image.fromarray((read(path) > 0).astype(np.uint8)).save(path)
+    code, text, _ = run_cli("data", "check", "folder", root, "--out", out, "--workers", 0)
+    assert code == 0
+    assert "grey levels 0, 1" in text
+    assert "--data.classes 'foreground=1'" in text
+
+
+def test_a_pool_finds_what_one_process_finds(tmp_path: Path):
+    dataset = open_dataset("uav", write_set(tmp_path, 26))
+    alone = list(survey(dataset, examine, num_workers=0))
+    pooled = list(survey(dataset, examine, num_workers=2))
+    assert [each.pixels for each in alone] == [each.pixels for each in pooled]
+    assert [each.areas for each in alone] == [each.areas for each in pooled]
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10**6), number=st.integers(2, 60))
+def test_buckets_miss_no_pair_within_the_limit(seed: int, number: int):
+    rng = np.random.default_rng(seed)
+    codes = [int(code) for code in rng.integers(0, 2**63, 6, dtype=np.uint64)]
+    while len(codes) < number:  # relatives of earlier ones, a few bits away
+        flips = rng.choice(64, rng.integers(0, 12), replace=False)
+        codes.append(codes[rng.integers(len(codes))] ^ sum(1 << int(bit) for bit in flips))
+    detail = np.ones(4096, np.int8)
+    prints = [Fingerprint(code=code, detail=detail) for code in codes]
+    expected = {
+        (a, b)
+        for a, b in combinations(range(len(codes)), 2)
+        if (codes[a] ^ codes[b]).bit_count() <= NEAR_BITS
+    }
+    assert {(a, b) for a, b, _ in find_alike(prints)} == expected
+
+
+def test_copies_are_alike_and_others_are_not():
+    first, other = scene(1), scene(2)
+    brighter = np.clip(first.astype(int) + 12, 0, 255).astype(np.uint8)
+    half = np.asarray(Image.fromarray(first).resize((64, 48)))
+    one = fingerprint(first)
+    assert min(likeness(one, fingerprint(each)) for each in (brighter, half)) > 0.9
+    assert likeness(one, fingerprint(other)) < 0.5
+    assert fingerprint(np.full((40, 40, 3), 77, np.uint8)) is None
