@@ -48,10 +48,13 @@ def attend(q: Tensor, k: Tensor, v: Tensor, rel_h: Tensor, rel_w: Tensor) -> Ten
     """
     width = q.shape[-1] + rel_h.shape[0] + rel_w.shape[0]
     kernel = attention_kernel(q.device, q.dtype, width=width)
-    if kernel == "chunked":
-        out: Tensor = ChunkedAttention.apply(q, k, v, rel_h, rel_w)
-        return out
-    return folded_attention(q, k, v, rel_h, rel_w, kernel=kernel)
+    # The number format is decided here: autocast inside would mix formats within a slice.
+    k, v, rel_h, rel_w = (part.to(q.dtype) for part in (k, v, rel_h, rel_w))
+    with torch.autocast(q.device.type, enabled=False):
+        if kernel == "chunked":
+            out: Tensor = ChunkedAttention.apply(q, k, v, rel_h, rel_w)
+            return out
+        return folded_attention(q, k, v, rel_h, rel_w, kernel=kernel)
 
 
 def relative_scores(q: Tensor, rel_h: Tensor, rel_w: Tensor) -> tuple[Tensor, Tensor]:
@@ -109,9 +112,9 @@ class ChunkedAttention(torch.autograd.Function):
             torch.sum(spread, -1, out=grad_rows[items, rows])
             torch.sum(spread, -2, out=grad_columns[items, rows])
         grid = q.view(*grad_rows.shape[:3], -1)
-        grad_q.mul_(scale)
-        grad_q += torch.einsum("nhwk,hkd->nhwd", grad_rows, rel_h).view_as(q)
-        grad_q += torch.einsum("nhwk,wkd->nhwd", grad_columns, rel_w).view_as(q)
+        grad_grid = grad_q.mul_(scale).view_as(grid)
+        grad_grid += torch.einsum("nhwk,hkd->nhwd", grad_rows, rel_h)
+        grad_grid += torch.einsum("nhwk,wkd->nhwd", grad_columns, rel_w)
         grad_rel_h = grad_rel_w = None
         if ctx.needs_input_grad[3]:
             grad_rel_h = torch.einsum("nhwk,nhwd->hkd", grad_rows, grid)

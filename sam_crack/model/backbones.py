@@ -11,6 +11,7 @@ from sam_crack.config.schema import BackboneConfig
 from sam_crack.errors import BadInput, IntegrityError
 
 from .features import BackboneSpec
+from .heap import give_large_tensors_pages
 from .tinyvit import PixelConv, TinyViT
 from .tokens import SplitProjection
 from .vit import PATCH, PatchEmbed, PlainViT
@@ -78,6 +79,7 @@ def build_encoder(
 
 def new_encoder(spec: BackboneSpec, *, seed: int = 0) -> PlainViT | TinyViT:
     """Build an encoder with weights drawn from a seed; the caller's random state stays."""
+    give_large_tensors_pages()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return TinyViT(spec) if spec.family == "tinyvit" else PlainViT(spec)

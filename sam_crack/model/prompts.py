@@ -158,7 +158,7 @@ def _check(batch: int, points: Tensor | None, labels: Tensor | None, boxes: Tens
     shapes = {name: tuple(part.shape) for name, part in given.items() if part is not None}
     fits = (points is None) == (labels is None)
     if points is not None and labels is not None:
-        fits &= points.shape == (batch, *labels.shape[1:], 2) and labels.ndim == 2
+        fits &= points.shape == (batch, points.shape[1], 2) and labels.shape == points.shape[:2]
         fits &= bool(((labels >= -1) & (labels <= 1)).all())
     if boxes is not None:
         fits &= boxes.shape == (batch, 4)
