@@ -78,6 +78,10 @@ def load_checkpoint(
     config = read_config(folder, body)
     meta = read_meta(folder, body, config.head)
     _check_files(folder, body)
+    if state is None and config.backbone.pretrained:
+        from sam_crack.model.weights import load_base
+
+        state, _ = load_base(config.backbone.name, trust_stamp=True)  # hashed right below
     segmenter = build_segmenter(config, state=state)
     if segmenter.base_sha256 != meta.base_sha256:
         raise IntegrityError(

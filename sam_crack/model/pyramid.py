@@ -134,8 +134,11 @@ class PyramidHead(nn.Module):
             }
         )
         self.logits = nn.Conv2d(widths[self.strides[-1]], len(bias), 1)
-        nn.init.normal_(self.logits.weight, std=0.02)
+        # Logits that spread from the start learn much faster than nearly flat ones; weights that
+        # sum to zero keep their mean, and with it the prior, where the bias puts it.
+        nn.init.normal_(self.logits.weight, std=widths[self.strides[-1]] ** -0.5)
         with torch.no_grad():
+            self.logits.weight -= self.logits.weight.mean(dim=1, keepdim=True)
             self.logits.bias.copy_(bias)  # type: ignore[union-attr]
 
     def forward(self, features: Features, pixels: Tensor) -> Tensor:
