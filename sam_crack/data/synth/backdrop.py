@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sam_crack.data.synth.look import Look
-from sam_crack.data.synth.surface import cloud, shaped_noise
+from sam_crack.data.synth.surface import band, cloud, shaped_noise
 from sam_crack.data.synth.view import View
 
 Plane = NDArray[np.float32]
@@ -94,6 +94,11 @@ def _clouds(view: View, sky: Plane, tangent: Plane, across: Plane) -> None:
     sky += (share * 0.9)[..., None] * (bright[..., None] * colour * 0.95 - sky)
 
 
+@lru_cache(maxsize=1)
+def _leaf_plane() -> Plane:
+    return shaped_noise(np.random.default_rng(45), (512, 512), band(6.0))
+
+
 def _skyline(view: View, frame: Plane) -> None:
     """Two ridges and a treeline that stay where they are while the heading turns."""
     width, look = view.camera.size[1], view.look
@@ -103,15 +108,16 @@ def _skyline(view: View, frame: Plane) -> None:
     level = _horizon_px(view)
     haze = haze_colour(look)
     rng = np.random.default_rng([round(look.height_m * 1000), round(look.pitch_deg * 100), 43])
-    layers = ((0.05, 3.0, 0.85, 0.0), (0.028, 7.0, 0.62, 0.0015), (0.02, 15.0, 0.2, 0.006))
+    along = np.mod(bearing * view.camera.focal_px, 512.0)
+    layers = ((0.05, 3.0, 0.85, 0.0), (0.026, 7.0, 0.62, 0.001), (0.011, 11.0, 0.3, 0.0026))
     for tall, wave, hazy, spiky in layers:
         profile = np.zeros(width)
         for octave in range(4):
             phase = rng.uniform(0, 2 * np.pi)
             profile += np.sin(bearing * wave * 2**octave + phase) / 1.7**octave
         profile = tall * (0.62 + 0.26 * profile)
-        for fineness, part_of in ((190.0, 0.6), (480.0, 0.35), (1000.0, 0.15)):
-            knots = rng.normal(size=4096)
+        for fineness, part_of in ((150.0, 0.5), (420.0, 0.6), (1000.0, 0.3)):
+            knots = np.abs(rng.normal(size=4096))
             at = np.mod(bearing * fineness, 4096.0)
             profile += spiky * part_of * np.interp(at, np.arange(4096), knots, period=4096.0)
         top = level - np.maximum(profile, 0.002) * view.camera.focal_px
@@ -119,12 +125,16 @@ def _skyline(view: View, frame: Plane) -> None:
         rows = np.arange(first, frame.shape[0], dtype=np.float32)[:, None]
         share = np.clip(rows - top[None, :].astype(np.float32), 0, 1)[..., None]
         colour = np.array([0.045, 0.075, 0.03], np.float32) * (1 - hazy) + haze * hazy * 0.75
-        mottle = np.interp(
-            np.mod(bearing * 700, 4096.0), np.arange(4096), rng.normal(0, 0.1, 4096), period=4096.0
+        leaves = cv2.remap(
+            _leaf_plane(),
+            np.broadcast_to(along[None, :], (len(rows), width)).astype(np.float32),
+            np.broadcast_to(rows * np.float32(1.4), (len(rows), width)).astype(np.float32),
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_WRAP,
         )
-        shade = 1 + mottle[None, :, None] * (1 - hazy)
+        shade = 1 + np.float32(0.22 * (1 - hazy) ** 2) * leaves[..., None]
         part = frame[first:]
-        part += share * (colour * shade.astype(np.float32) - part)
+        part += share * (colour * shade - part)
 
 
 def _horizon_px(view: View) -> float:

@@ -99,7 +99,7 @@ def _bush(rng: np.random.Generator) -> Sprite:
     count = int(rng.integers(14, 24))
     clumps = np.stack(
         [
-            SIDE * np.clip(rng.normal(0.68, 0.14, count), 0.2, 0.9),
+            SIDE * np.clip(rng.normal(0.78, 0.13, count), 0.3, 0.97),
             SIDE * np.clip(rng.normal(0.5, 0.2, count), 0.15, 0.85),
             SIDE * rng.uniform(0.05, 0.12, count),
         ],

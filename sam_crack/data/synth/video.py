@@ -15,8 +15,12 @@ from sam_crack.errors import BadInput
 
 
 def can_h264() -> bool:
-    """Whether PyAV is installed; OpenCV's own wheel cannot write H.264."""
-    return importlib.util.find_spec("av") is not None
+    """Whether PyAV is installed with an encoder; OpenCV's own wheel cannot write H.264."""
+    if importlib.util.find_spec("av") is None:
+        return False
+    import av
+
+    return "libx264" in av.codecs_available
 
 
 def write_video(path: Path, pictures: Iterable[Path], *, seconds_per_frame: float) -> None:
@@ -66,11 +70,13 @@ def _write_h264(path: Path, pictures: Iterable[Path], hertz: Fraction) -> None:
         stream = None
         for picture in pictures:
             image = _read(picture)
+            # its colours are stored for two by two pixels: an odd last row or column is left out
+            even = image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2]
             if stream is None:
                 stream = container.add_stream("libx264", rate=hertz, options={"crf": "20"})
-                stream.height, stream.width = image.shape[:2]
+                stream.height, stream.width = even.shape[:2]
                 stream.pix_fmt = "yuv420p"
-            frame = av.VideoFrame.from_ndarray(image, format="bgr24")
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="bgr24")
             container.mux(stream.encode(frame))
         if stream is not None:
             container.mux(stream.encode(None))

@@ -1,0 +1,40 @@
+import cv2
+import numpy as np
+import pytest
+
+from sam_crack.data.synth.video import write_video
+from sam_crack.errors import BadInput
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    paths = [tmp_path / f"{i}.jpg" for i in range(4)]
+    for i, path in enumerate(paths):
+        cv2.imwrite(str(path), np.full((65, 97, 3), 60 * i, np.uint8))
+    return paths
+
+
+def levels(path) -> list[float]:
+    video, found = cv2.VideoCapture(str(path)), []
+    while (frame := video.read())[0]:
+        found.append(float(frame[1].mean()))
+    return found
+
+
+def test_motion_jpeg_holds_every_picture_in_order(tmp_path, pictures):
+    write_video(tmp_path / "d.avi", pictures, seconds_per_frame=0.2)
+    assert levels(tmp_path / "d.avi") == pytest.approx([0, 60, 120, 180], abs=3)
+    assert cv2.VideoCapture(str(tmp_path / "d.avi")).get(cv2.CAP_PROP_FPS) == pytest.approx(5)
+
+
+def test_h264_holds_every_picture_in_order(tmp_path, pictures):
+    pytest.importorskip("av", reason="needs the `video` extra")
+    write_video(tmp_path / "d.mp4", pictures, seconds_per_frame=0.2)
+    assert levels(tmp_path / "d.mp4") == pytest.approx([0, 60, 120, 180], abs=3)
+
+
+def test_a_broken_picture_leaves_no_half_video(tmp_path, pictures):
+    pictures[2].write_bytes(b"no jpeg")
+    with pytest.raises(BadInput, match="cannot be decoded"):
+        write_video(tmp_path / "d.avi", pictures, seconds_per_frame=0.2)
+    assert not list(tmp_path.glob("*.avi")) + list(tmp_path.glob(".*"))
