@@ -126,13 +126,11 @@ def _count(raw: RawMask, *, as_colour: bool) -> dict[int, int]:
 
 def _lossy(counts: Counter[int], example: Path) -> Guess:
     """Accept smeared black and white; anything richer is lost in JPEG."""
-    total = sum(counts.values())
     # Grey codes only: a JPEG mask whose channels differ by chroma noise counts as 0xrrggbb.
     greys = Counter[int]()
     for code, number in counts.items():
         greys[max(code >> 16, code >> 8 & 255, code & 255)] += number
-    clear = sum(number for grey, number in greys.items() if grey <= 40 or grey >= 215)
-    if clear < 0.97 * total:
+    if _clear_share(greys) < 0.97:
         raise _cannot(example, f"JPEG or WebP masks with {len(greys)} grey levels")
     return Guess(
         encoding=BLACK_WHITE,
@@ -140,6 +138,13 @@ def _lossy(counts: Counter[int], example: Path) -> Guess:
         why="lossy black and white, cut at 127 (save masks as PNG)",
         flags="foreground",
     )
+
+
+def _clear_share(greys: Mapping[int, int]) -> float:
+    """Return the share of pixels near black or white; none where nothing is near white."""
+    dark = sum(number for grey, number in greys.items() if grey <= 40)
+    bright = sum(number for grey, number in greys.items() if 215 <= grey <= 255)
+    return (dark + bright) / sum(greys.values()) if bright else 0.0
 
 
 def _from_levels(counts: Counter[int], kinds: set[str], example: Path) -> Guess:
@@ -152,6 +157,13 @@ def _from_levels(counts: Counter[int], kinds: set[str], example: Path) -> Guess:
             classes=named_classes(["foreground"]),
             why=f"black and white ({', '.join(map(str, values))})",
             flags="foreground" if kinds == {"bit"} else "foreground=255",
+        )
+    if len(values) > 8 and _clear_share(counts) >= 0.97:
+        return Guess(
+            encoding=BLACK_WHITE,
+            classes=named_classes(["foreground"]),
+            why=f"black and white with soft edges ({len(values)} levels), cut at 127",
+            flags="foreground",
         )
     if len(values) > _MAX_CLASSES:
         raise _cannot(example, f"masks with {len(values)} grey levels")

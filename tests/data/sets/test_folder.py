@@ -112,6 +112,15 @@ def test_probability_maps_and_pictures_are_not_masks(tmp_path: Path):
         open_dataset("folder", encoded(tmp_path, ramp))
 
 
+def test_soft_edges_are_black_and_white_all_the_same(tmp_path: Path):
+    photo(tmp_path / "images" / "a.jpg", size=(256, 256))
+    disc = np.hypot(*(np.indices((256, 256)) - 128)) - 90
+    picture(tmp_path / "masks" / "a.png", (255 * np.clip(0.5 - disc, 0, 1)).astype(np.uint8))
+    found = open_dataset("folder", tmp_path)
+    assert "soft edges" in found.spec.notes[1]
+    assert found[0].mask.sum() == pytest.approx(np.pi * 90**2, rel=0.01)
+
+
 def test_jpeg_masks_are_cut_and_named_as_lossy(tmp_path: Path):
     photo(tmp_path / "images" / "a.jpg", size=(64, 64))
     white = np.zeros((64, 64), np.uint8)
