@@ -33,12 +33,11 @@ def list_files(
             if entry.name.startswith("."):
                 continue
             if os.path.splitext(entry.name)[1].lower() in suffixes:  # noqa: PTH122 - in a hot loop
-                path = folder / entry.name
                 if entry.is_symlink():
-                    _refuse_escape(path, home)
+                    _refuse_escape(folder / entry.name, home)
                 if entry.is_file():
-                    found.append(path)
-    return sorted(found)
+                    found.append(entry.name)
+    return [folder / name for name in sorted(found)]
 
 
 def list_folders(folder: Path, *, root: Path | None = None) -> list[Path]:

@@ -98,7 +98,9 @@ def test_a_child_that_hangs_is_replaced(tmp_path: Path, monkeypatch: pytest.Monk
     assert mat.read_mat(tmp_path / "b.mat")["S"].sum() == 4
 
 
-@pytest.mark.parametrize(("side", "sent_mb"), [(40_000, 1), (30_000, 900)])
+@pytest.mark.parametrize(
+    ("side", "sent_mb"), [(40_000, 1), pytest.param(30_000, 900, marks=pytest.mark.slow)]
+)
 def test_a_flood_meets_the_memory_limit_of_the_child(side: int, sent_mb: int, tmp_path: Path):
     """Gigabytes of zeros in a file of kilobytes, claimed or really there."""
     head = struct.pack("<IIII", 6, 8, 9, 0) + struct.pack("<IIii", 5, 8, side, side)
