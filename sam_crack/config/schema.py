@@ -112,9 +112,26 @@ class DataConfig:
     classes: tuple[str, ...] = ()
     """Classes taken as foreground, in order; empty takes all of the data set."""
     foreground_share: Annotated[float, Range(0, 1)] = 0.7
-    """Share of crops that are centred on a foreground pixel; the others are anywhere."""
+    """Share of crops that are placed on a foreground pixel."""
+    hard_share: Annotated[float, Range(0, 1)] = 0.3
+    """Share of the other crops that are placed on dark lines and edges free of foreground, such as
+    joints, tar and shadows; the rest is anywhere."""
     scale: tuple[float, float] = (1.0, 1.0)
     """Smallest and largest factor by which a crop is resized. Example: 0.5,2."""
+    flip: Literal["none", "mirror", "dihedral"] = "mirror"
+    """mirror: left and right, as for roads ahead; dihedral: quarter turns too, as for tissue and
+    for pavement from above."""
+    bend_share: Annotated[float, Range(0, 1)] = 0.3
+    """Share of crops that are turned and bent by `rotate` and `perspective`."""
+    rotate: Annotated[float, Range(0, 180)] = 5.0
+    """Largest turn to either side, in degrees."""
+    perspective: Annotated[float, Range(0, 0.2)] = 0.04
+    """Largest move of a crop's corner, as a share of its side."""
+    weather: Annotated[float, Range(0, 2)] = 1.0
+    """How strongly light, shadow, rain, blur, noise and compression vary: 0 not at all, 1 as on
+    roads."""
+    stain: Annotated[float, Range(0, 2)] = 0.0
+    """How strongly the stains of H&E tissue vary: 0 not at all, 1 as between laboratories."""
     num_workers: Annotated[int, Range(0, 64)] = 0
     """Processes that prepare crops; 0 prepares them in the training process."""
 

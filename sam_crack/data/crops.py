@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from sam_crack.config.schema import DataConfig
+from sam_crack.data.photometrics import road_weather, stain_jitter
+from sam_crack.data.placing import place_crop
+from sam_crack.data.resample import resample
 from sam_crack.data.sample import Sample
+from sam_crack.data.sources import FrameSource, WholeFrame
 from sam_crack.errors import BadInput
 
 
 @dataclass(frozen=True, kw_only=True)
 class Crop:
-    """What training sees of a sample."""
+    """What training sees of a sample; every array shares the crop's height and width."""
 
     pixels: NDArray[np.uint8]
     """(height, width, 3), RGB."""
@@ -26,6 +30,18 @@ class Crop:
     valid: NDArray[np.bool_]
     """(height, width) pixels that count in the loss."""
     sample_id: str
+    instances: NDArray[np.int32] | None = None
+    """(height, width) instance number, where the data set has instances."""
+    region: NDArray[np.bool_] | None = None
+    """(height, width) where the annotation was looked for, where that is known."""
+
+
+@runtime_checkable
+class Prepared(Protocol):
+    """Samples of which parts can be read: a store made by `sam-crack data prepare`."""
+
+    def frame(self, index: int) -> FrameSource:
+        """Return a frame to cut from, without reading it."""
 
 
 class CropDrawer:
@@ -48,117 +64,71 @@ class CropDrawer:
                 "check it with `sam-crack data check`",
             )
         self.samples, self.window, self.config, self.seed = samples, window, config, seed
-        self._cache: OrderedDict[int, Sample] = OrderedDict()
+        self._cache: OrderedDict[int, WholeFrame] = OrderedDict()
         self._cache_room = cache_megabytes * 2**20
 
     def draw(self, number: int) -> Crop:
         """Return crop `number`; every sample comes once before any comes twice."""
         epoch, place = divmod(number, len(self.samples))
         order = np.random.default_rng([self.seed, 0, epoch]).permutation(len(self.samples))
-        rng = np.random.default_rng([self.seed, 1, number])
-        sample = self._sample(int(order[place]))
-        crop = self._cut(sample, rng)
-        return _photometric(_flip(crop, rng), rng)
+        frame = self._frame(int(order[place]))
+        # One stream per question, so that no setting changes the answer to another's.
+        where, turn, look = (
+            np.random.default_rng([self.seed, stream, number]) for stream in (1, 2, 3)
+        )
+        view = place_crop(frame, self.window, self.config, where)
+        top, left, height, width = view.box()
+        part = resample(frame.cut(top, left, (height, width)), view)
+        part = flip(part, turn, self.config.flip)
+        pixels = road_weather(part.image, look, self.config.weather)
+        if self.config.stain:
+            pixels = stain_jitter(pixels, look, self.config.stain)
+        assert part.ignore is not None
+        return Crop(
+            pixels=pixels,
+            target=part.mask,
+            valid=~part.ignore,
+            sample_id=part.id,
+            instances=part.instances,
+            region=part.region,
+        )
 
-    def _sample(self, index: int) -> Sample:
-        """Read a sample, or take it from the most recently used ones."""
+    def _frame(self, index: int) -> FrameSource:
+        """Open a frame: from a store, or decoded and kept among the most recently used."""
+        if isinstance(self.samples, Prepared):
+            return self.samples.frame(index)
         if index in self._cache:
             self._cache.move_to_end(index)
             return self._cache[index]
-        sample = self._cache[index] = self.samples[index]
+        frame = self._cache[index] = WholeFrame(self.samples[index])
         while (
-            len(self._cache) > 1 and sum(map(_num_bytes, self._cache.values())) > self._cache_room
+            len(self._cache) > 1
+            and sum(each.num_bytes for each in self._cache.values()) > self._cache_room
         ):
             self._cache.popitem(last=False)
-        return sample
-
-    def _cut(self, sample: Sample, rng: np.random.Generator) -> Crop:
-        """Cut a window-sized crop at a random scale, on foreground for a share of the draws."""
-        low, high = self.config.scale
-        scale = float(np.exp(rng.uniform(np.log(low), np.log(high))))
-        size = tuple(max(1, round(side / scale)) for side in self.window)
-        top, left = _corner(sample.mask, size, self.config.foreground_share, rng)
-        valid = np.ones(sample.mask.shape, bool)
-        if sample.ignore is not None:
-            valid &= ~sample.ignore
-        image, mask, valid = (
-            _window(array, top, left, size) for array in (sample.image, sample.mask, valid)
-        )
-        if size != self.window:
-            shrink = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-            to = self.window[::-1]
-            image = cv2.resize(image, to, interpolation=shrink)
-            mask = cv2.resize(mask, to, interpolation=cv2.INTER_NEAREST_EXACT)
-            valid = cv2.resize(
-                valid.astype(np.uint8), to, interpolation=cv2.INTER_NEAREST_EXACT
-            ).astype(bool)
-        return Crop(pixels=image, target=mask, valid=valid, sample_id=sample.id)
+        return frame
 
 
-def _num_bytes(sample: Sample) -> int:
-    arrays = (sample.image, sample.mask, sample.instances, sample.region, sample.ignore)
-    return sum(array.nbytes for array in arrays if array is not None)
+def flip(part: Sample, rng: np.random.Generator, how: str) -> Sample:
+    """Mirror left and right for half of the draws; with `dihedral`, turn by quarters too.
 
+    A road is never upside down, tissue and pavement seen from above have no up.
+    """
+    mirrored, quarters = rng.random() < 0.5, int(rng.integers(4))
+    if how == "none" or (how == "mirror" and not mirrored):
+        return part
+    square = part.mask.shape[0] == part.mask.shape[1]
+    turns = 0 if how == "mirror" else quarters if square else quarters // 2 * 2
 
-def _corner(
-    mask: NDArray[np.uint8],
-    size: tuple[int, ...],
-    foreground_share: float,
-    rng: np.random.Generator,
-) -> tuple[int, int]:
-    """Choose the top-left corner of a crop; a small frame is placed anywhere inside the crop."""
-    spare = [side - wanted for side, wanted in zip(mask.shape, size, strict=True)]
-    on_foreground = rng.random() < foreground_share
-    anywhere = [int(rng.integers(min(0, room), max(0, room) + 1)) for room in spare]
-    where = np.flatnonzero(mask) if on_foreground else np.empty(0, np.int64)
-    if len(where) == 0:
-        return anywhere[0], anywhere[1]
-    point = np.unravel_index(int(where[rng.integers(len(where))]), mask.shape)
-    shifts = [
-        int(coordinate) - int(rng.integers(wanted))
-        for coordinate, wanted in zip(point, size, strict=True)
-    ]
-    top, left = (
-        int(np.clip(shift, min(0, room), max(0, room)))
-        for shift, room in zip(shifts, spare, strict=True)
-    )
-    return top, left
+    def moved(array: NDArray) -> NDArray:  # type: ignore[type-arg]
+        turned = np.rot90(array, turns)
+        return np.ascontiguousarray(turned[:, ::-1] if mirrored else turned)
 
-
-def _window(array: NDArray, top: int, left: int, size: tuple[int, ...]) -> NDArray:  # type: ignore[type-arg]
-    """Cut rows and columns; what lies outside the frame is zero, hence not valid."""
-    out = np.zeros((*size, *array.shape[2:]), array.dtype)
-    y0, x0 = max(0, top), max(0, left)
-    y1, x1 = min(array.shape[0], top + size[0]), min(array.shape[1], left + size[1])
-    out[y0 - top : y1 - top, x0 - left : x1 - left] = array[y0:y1, x0:x1]
-    return out
-
-
-def _flip(crop: Crop, rng: np.random.Generator) -> Crop:
-    """Mirror left and right for half of the draws; a road is never upside down."""
-    if rng.random() < 0.5:
-        return crop
-    return Crop(
-        pixels=np.ascontiguousarray(crop.pixels[:, ::-1]),
-        target=np.ascontiguousarray(crop.target[:, ::-1]),
-        valid=np.ascontiguousarray(crop.valid[:, ::-1]),
-        sample_id=crop.sample_id,
-    )
-
-
-def _photometric(crop: Crop, rng: np.random.Generator) -> Crop:
-    """Vary light, contrast and sharpness as weather and cameras do."""
-    gain, offset, gamma = rng.uniform(0.75, 1.3), rng.uniform(-25, 25), rng.uniform(0.75, 1.35)
-    levels = np.clip(np.linspace(0, 1, 256) ** gamma * 255 * gain + offset, 0, 255)
-    pixels = cv2.LUT(crop.pixels, levels.astype(np.uint8))
-    if rng.random() < 0.25:
-        pixels = cv2.GaussianBlur(pixels, (0, 0), rng.uniform(0.4, 1.2))
-    if rng.random() < 0.25:
-        noise = rng.normal(0, rng.uniform(2, 8), pixels.shape[:2])[..., None]
-        pixels = np.clip(pixels + noise, 0, 255).astype(np.uint8)
-    return Crop(
-        pixels=np.asarray(pixels, np.uint8),
-        target=crop.target,
-        valid=crop.valid,
-        sample_id=crop.sample_id,
+    return replace(
+        part,
+        image=moved(part.image),
+        mask=moved(part.mask),
+        instances=moved(part.instances) if part.instances is not None else None,
+        region=moved(part.region) if part.region is not None else None,
+        ignore=moved(part.ignore) if part.ignore is not None else None,
     )

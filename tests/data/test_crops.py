@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sam_crack.config.schema import DataConfig
-from sam_crack.data.crops import CropDrawer, _corner, _window
+from sam_crack.data.crops import CropDrawer
+from sam_crack.data.placing import place_crop
 from sam_crack.data.sample import Sample
+from sam_crack.data.sources import WholeFrame
 from sam_crack.errors import BadInput
 
 
@@ -73,9 +75,11 @@ def test_window_holds_all_of_a_small_frame(
     size: tuple[int, int], wanted: tuple[int, int], seed: int
 ) -> None:
     mask = np.ones(size, np.uint8)
-    top, left = _corner(mask, wanted, 0.5, np.random.default_rng(seed))
-    cut = _window(mask, top, left, wanted)
-    assert cut.shape == wanted
+    frame = WholeFrame(Sample(id="", image=np.zeros((*size, 3), np.uint8), mask=mask))
+    config = DataConfig(foreground_share=0.5, bend_share=0.0)
+    top, left, *extent = place_crop(frame, wanted, config, np.random.default_rng(seed)).box()
+    cut = frame.cut(top, left, wanted).mask
+    assert tuple(extent) == cut.shape == wanted
     assert cut.sum() == min(size[0], wanted[0]) * min(size[1], wanted[1])
 
 
