@@ -44,12 +44,11 @@ def run_synth(options: SynthOptions, console: Console) -> dict[str, object]:
     root = options.out
     present = _claim(root, options)
     missing = [index for index in range(options.frames) if index not in present]
-    _check_disk(root, options, len(missing), console)
+    _check_disk(options, len(missing), console=console)
     for index in console.progress(missing, "rendering", unit="frame"):
-        _write_frame(root, options, index)
-    summary = _write_tables(root, options)
-    names = [frame_name(index) for index in range(options.frames)]
-    video = _write_video(root, options, names, console)
+        _write_frame(options, index)
+    summary = _write_tables(options)
+    video = _write_video(options, console)
     console.say(
         f"{options.frames} frames in {root} ({len(missing)} rendered now), "
         f"{summary['cracks']} cracks, {summary['crack_length_m']} m of them"
@@ -133,26 +132,26 @@ def _differences(found: dict[str, Any], options: SynthOptions) -> str:
     )
 
 
-def _check_disk(root: Path, options: SynthOptions, missing: int, console: Console) -> None:
+def _check_disk(options: SynthOptions, missing: int, *, console: Console) -> None:
     """Say how much will be written, and refuse before the disk is full rather than after."""
     pixels = options.size[0] * options.size[1]
     share = BYTES_PER_PIXEL * (missing + (options.frames if options.video != "none" else 0))
-    need, free = int(pixels * share), shutil.disk_usage(root).free
+    need, free = int(pixels * share), shutil.disk_usage(options.out).free
     console.say(
         f"{missing} of {options.frames} frames to render, about {need / 1e6:,.0f} MB to write; "
         f"{free / 1e9:,.1f} GB free"
     )
     if need > 0.95 * free:
         raise BadInput(
-            f"about {need / 1e9:.1f} GB to write and {free / 1e9:.1f} GB free at {root}",
+            f"about {need / 1e9:.1f} GB to write and {free / 1e9:.1f} GB free at {options.out}",
             "enough free space",
             "render fewer --frames, a smaller --size, or to another disk",
         )
 
 
-def _write_frame(root: Path, options: SynthOptions, index: int) -> None:
+def _write_frame(options: SynthOptions, index: int) -> None:
     """Render one frame and write its files; the truth comes last and marks it as done."""
-    name, look = frame_name(index), look_of(options.seed)
+    root, name, look = options.out, frame_name(index), look_of(options.seed)
     frame = render_frame(options.seed, index, options.size, spacing_m=options.spacing)
     write_bytes(root / "masks" / f"{name}.png", _encode(".png", frame.mask))
     write_bytes(root / "lanes" / f"{name}.png", _encode(".png", frame.lane))
@@ -170,8 +169,9 @@ def _encode(suffix: str, image: NDArray[np.uint8], flags: Sequence[int] = ()) ->
     return bytes(data.tobytes())
 
 
-def _write_tables(root: Path, options: SynthOptions) -> dict[str, object]:
+def _write_tables(options: SynthOptions) -> dict[str, object]:
     """Write everything that covers the whole drive."""
+    root = options.out
     places: list[Place] = []
     cracks: dict[str, dict[str, Any]] = {}
     for index in range(options.frames):
@@ -200,17 +200,17 @@ def _write_tables(root: Path, options: SynthOptions) -> dict[str, object]:
     return {"cracks": len(cracks), "crack_length_m": round(length / 1000, 1)}
 
 
-def _write_video(
-    root: Path, options: SynthOptions, names: Sequence[str], console: Console
-) -> str | None:
+def _write_video(options: SynthOptions, console: Console) -> str | None:
     """Write the video that was asked for, or the one that can be written, and say so."""
     if options.video == "none":
         return None
     h264 = options.video == "h264" and can_h264()
     if options.video == "h264" and not h264:
         console.say("no H.264 without the `video` extra: drive.avi is written as Motion JPEG")
-    path = root / ("drive.mp4" if h264 else "drive.avi")
-    pictures = [root / "images" / f"{name}.jpg" for name in names]
+    path = options.out / ("drive.mp4" if h264 else "drive.avi")
+    pictures = [
+        options.out / "images" / f"{frame_name(index)}.jpg" for index in range(options.frames)
+    ]
     bar = console.progress(pictures, "video", unit="frame")
     seconds = seconds_per_frame(look_of(options.seed), options.spacing)
     write_video(path, bar, seconds_per_frame=seconds)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sam_crack.data.synth.backdrop import draw_backdrop
+from sam_crack.data.synth.canvas import Canvas
 from sam_crack.data.synth.cracks import Crack
 from sam_crack.data.synth.ground import shade_ground
 from sam_crack.data.synth.layers import draw_layers
@@ -88,9 +89,10 @@ def render_frame(
     light = np.empty((*size, 3), np.float32)
     light[: view.horizon] = draw_backdrop(view, max(view.horizon, 2))[: view.horizon]
     made = materials(seed, view.camera)
-    shade_ground(view, made, layers, shadows, into=light[view.horizon :])
-    front = draw_objects(view, scene, vehicles, light)
+    shade_ground(view, layers, made=made, shadows=shadows, into=light[view.horizon :])
+    canvas = Canvas(light, np.zeros(size, np.bool_))
+    draw_objects(view, canvas, scene=scene, vehicles=vehicles)
     image = develop(view, light, np.random.default_rng([seed, 53, index]))
-    layers.mask[front] = 0
-    layers.lane[front] = 0
-    return RenderedFrame(image, layers.mask, layers.lane, front, cracks, view)
+    layers.mask[canvas.front] = 0
+    layers.lane[canvas.front] = 0
+    return RenderedFrame(image, layers.mask, layers.lane, canvas.front, cracks, view)

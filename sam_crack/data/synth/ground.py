@@ -31,12 +31,12 @@ def daylight(look: Look) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 
 
 def shade_ground(
-    view: View, made: Materials, layers: Layers, shadows: ShadowMap, *, into: Plane
+    view: View, layers: Layers, *, made: Materials, shadows: ShadowMap, into: Plane
 ) -> None:
     """Write the light that comes from every row below the horizon: (rows, width, 3), linear."""
     veil = haze_colour(view.look) * np.float32(0.7)
     for rows, rung in _bands(view):
-        lit = _shade_band(view, made, layers, shadows, rows=rows, rung=rung)
+        lit = _shade_band(view, layers, made=made, shadows=shadows, rows=rows, rung=rung)
         clear = np.exp(-view.ahead_m[rows] / HAZE_M).astype(np.float32)[:, None, None]
         lit *= clear
         lit += (1.0 - clear) * veil
@@ -56,7 +56,13 @@ def _bands(view: View) -> Iterator[tuple[slice, float]]:
 
 
 def _shade_band(
-    view: View, made: Materials, layers: Layers, shadows: ShadowMap, *, rows: slice, rung: float
+    view: View,
+    layers: Layers,
+    *,
+    made: Materials,
+    shadows: ShadowMap,
+    rows: slice,
+    rung: float,
 ) -> Plane:
     look, here = view.look, view.pose.station_m
     frame = slice(rows.start + view.horizon, rows.stop + view.horizon)
@@ -84,8 +90,8 @@ def _shade_band(
 
     # across the road: lane, shoulder, dusty rim, grass
     ragged = from_middle + 0.05 * patchy + 0.02 * tone
-    shoulder = _step(ragged, look.lane_m + 0.12, 0.08)
-    verge = _step(ragged, look.paved_m, 0.05)
+    shoulder = _step(ragged, look.lane_m + 0.12, soft=0.08)
+    verge = _step(ragged, look.paved_m, soft=0.05)
     road = np.array(look.asphalt, np.float32) + shoulder[..., None] * (
         np.array(look.shoulder, np.float32) - np.array(look.asphalt, np.float32)
     )
@@ -120,7 +126,7 @@ def _sheen(view: View, rows: slice) -> Plane:
     return found
 
 
-def _step(value: Plane, at: float, soft: float) -> Plane:
+def _step(value: Plane, at: float, *, soft: float) -> Plane:
     """0 below a border and 1 above it, over a soft edge."""
     share: Plane = np.clip((value - at) / soft + 0.5, 0.0, 1.0)
     return share
@@ -132,11 +138,11 @@ def _verge(
     """Dusty rim next to the asphalt, then grass with bare places."""
     look, (station, offset, from_middle, patchy) = view.look, at
     turf = made.turf.look_up(rung, station, offset, start=view.pose.station_m)
-    bare = _step(look.paved_m + 0.55 + 0.35 * patchy + 0.2 * turf - from_middle, 0.0, 0.5)
-    bare = np.maximum(bare, 0.75 * _step(patchy + 0.5 * turf, 2.0, 0.8))
+    bare = _step(look.paved_m + 0.55 + 0.35 * patchy + 0.2 * turf - from_middle, 0.0, soft=0.5)
+    bare = np.maximum(bare, 0.75 * _step(patchy + 0.5 * turf, 2.0, soft=0.8))
     green: Plane = np.array(look.grass, np.float32) * np.exp(0.42 * turf)[..., None]
     green[..., 0] *= 1.0 + 0.22 * np.clip(patchy, -1, 2)
-    tilled = _step(from_middle, look.paved_m + 7.5, 1.0)[..., None]
+    tilled = _step(from_middle, look.paved_m + 7.5, soft=1.0)[..., None]
     green += tilled * (np.array(look.field, np.float32) * np.exp(0.3 * turf)[..., None] - green)
     soil = np.array(look.dust, np.float32) * (1.0 + 0.16 * turf + 0.08 * patchy)[..., None]
     green += bare[..., None] * (soil - green)

@@ -102,9 +102,9 @@ def _line(view: View, road: Float, width_m: float) -> Coverage:
     return _strip(view, Strip(road - side, road + side, 1.0))
 
 
-def _along(view: View, offset: float, start_m: float, stop_m: float, width_m: float) -> Float:
+def _along(view: View, offset: float, *, reach: tuple[float, float], width_m: float) -> Float:
     """Quadrilaterals of a painted line between two distances ahead."""
-    station = view.stations(start_m, stop_m)
+    station = view.stations(*reach)
     left, right = (
         view.project_road(np.stack([station, np.full_like(station, offset + side)], -1))
         for side in (-width_m / 2, width_m / 2)
@@ -132,14 +132,14 @@ def _draw_joints(view: View, layers: Layers) -> None:
     for number in range(int(here // 6.0), int((here + 70.0) // 6.0) + 1):
         ends = np.stack([np.full(12, number * 6.0), np.linspace(-paved, paved, 12)], axis=-1)
         _multiply(layers.gain, _line(view, ends, 0.014), 0.4)
-    seam = coverage(_along(view, 0.3, 0.5, 70.0, 0.011), view.camera.size)
+    seam = coverage(_along(view, 0.3, reach=(0.5, 70.0), width_m=0.011), view.camera.size)
     _multiply(layers.gain, seam, 0.5)
 
 
 def _draw_marks(view: View, layers: Layers) -> None:
     """Edge lines, and the centre line in the drive's style."""
-    look, here = view.look, view.pose.station_m
-    white = [_along(view, side * look.lane_m, 0.5, AHEAD_M, 0.13) for side in (-1, 1)]
+    look, here, whole = view.look, view.pose.station_m, (0.5, AHEAD_M)
+    white = [_along(view, side * look.lane_m, reach=whole, width_m=0.13) for side in (-1, 1)]
     dashes = []
     for number in range(int((here - 12) // 12.0), int((here + AHEAD_M) // 12.0) + 1):
         start, stop = number * 12.0 - here, number * 12.0 + 4.5 - here
@@ -148,12 +148,12 @@ def _draw_marks(view: View, layers: Layers) -> None:
     twin = 0.11
     match look.centre:
         case "dashed":
-            middle = [_along(view, 0.0, *dash, 0.12) for dash in dashes]
+            middle = [_along(view, 0.0, reach=dash, width_m=0.12) for dash in dashes]
         case "double":
-            middle = [_along(view, side, 0.5, AHEAD_M, 0.11) for side in (-twin, twin)]
+            middle = [_along(view, side, reach=whole, width_m=0.11) for side in (-twin, twin)]
         case "solid_dashed":
-            middle = [_along(view, -twin, 0.5, AHEAD_M, 0.11)]
-            middle += [_along(view, twin, *dash, 0.11) for dash in dashes]
+            middle = [_along(view, -twin, reach=whole, width_m=0.11)]
+            middle += [_along(view, twin, reach=dash, width_m=0.11) for dash in dashes]
     size = view.camera.size
     _unite(layers.paint, coverage(np.concatenate(white), size), 1.0)
     if middle:

@@ -9,22 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sam_crack.data.synth.backdrop import haze_colour
+from sam_crack.data.synth.canvas import Canvas
 from sam_crack.data.synth.plants import place_sprite, sprites
-from sam_crack.data.synth.raster import Coverage, coverage, ribbon
+from sam_crack.data.synth.raster import coverage, ribbon
 from sam_crack.data.synth.scene import Stretch, Upright
 from sam_crack.data.synth.vehicles import Vehicle, draw_vehicle
 from sam_crack.data.synth.view import View
 
 Float = NDArray[np.float64]
 Plane = NDArray[np.float32]
-Front = NDArray[np.bool_]
 STEEL = np.array([0.27, 0.28, 0.29])
 CONCRETE = np.array([0.3, 0.29, 0.27])
 
 
-def draw_objects(view: View, scene: list[Stretch], vehicles: list[Vehicle], light: Plane) -> Front:
-    """Draw everything that stands, and return what it hides."""
-    front = np.zeros(view.camera.size, np.bool_)
+def draw_objects(
+    view: View, canvas: Canvas, *, scene: list[Stretch], vehicles: list[Vehicle]
+) -> None:
+    """Draw everything that stands."""
     here = view.pose.station_m
     uprights = sorted(
         (u for part in scene for u in part.uprights if 2.0 < u.station_m - here < 170.0),
@@ -33,29 +34,21 @@ def draw_objects(view: View, scene: list[Stretch], vehicles: list[Vehicle], ligh
     rail_m = view.look.paved_m + 1.0
     for upright in uprights:
         if abs(upright.offset_m) > rail_m:
-            _draw_upright(view, upright, light, front)
+            _draw_upright(view, canvas, upright)
     if view.look.kerb:
-        _draw_kerb(view, light, front)
+        _draw_kerb(view, canvas)
     if view.look.rail:
-        _draw_rail(view, light, front)
+        _draw_rail(view, canvas)
     for upright in uprights:
         if abs(upright.offset_m) <= rail_m:
-            _draw_upright(view, upright, light, front)
+            _draw_upright(view, canvas, upright)
     for vehicle in vehicles:  # the farthest comes first
-        draw_vehicle(view, vehicle, light, front)
+        draw_vehicle(view, canvas, vehicle)
     if view.look.bonnet:
-        _draw_bonnet(view, light, front)
-    return front
+        _draw_bonnet(view, canvas)
 
 
-def blend(light: Plane, front: Front, found: Coverage, colour: Float | Plane) -> None:
-    """Lay a colour over the light where something is covered, and note what it hides."""
-    part = light[found.window]
-    part += found.share[..., None] * (np.asarray(colour, np.float32) - part)
-    front[found.window] |= found.share > 0.5
-
-
-def _draw_upright(view: View, upright: Upright, light: Plane, front: Front) -> None:
+def _draw_upright(view: View, canvas: Canvas, upright: Upright) -> None:
     foot = view.project_road((upright.station_m, upright.offset_m))
     top = view.project_road((upright.station_m, upright.offset_m), up_m=upright.height_m)
     tall = float(foot[0] - top[0])
@@ -65,7 +58,7 @@ def _draw_upright(view: View, upright: Upright, light: Plane, front: Front) -> N
         made = sprites(upright.kind)[upright.variant]
         at = (float(foot[0]), float(foot[1]), tall)
         tint, mirror = _plant_light(view)
-        place_sprite(light, front, made, at=at, tint=tint, mirror=mirror)
+        place_sprite(canvas, made, at=at, tint=tint, mirror=mirror)
         return
     half = {"pole": 0.09, "post": 0.06}[upright.kind]
     line = [
@@ -77,10 +70,10 @@ def _draw_upright(view: View, upright: Upright, light: Plane, front: Front) -> N
     ]
     left, right = np.array([pair[0] for pair in line]), np.array([pair[1] for pair in line])
     colour = np.array([0.6, 0.6, 0.58]) if upright.kind == "post" else STEEL * 0.7
-    blend(light, front, coverage(ribbon(left, right), view.camera.size), colour)
+    canvas.lay(coverage(ribbon(left, right), view.camera.size), colour)
     if upright.kind == "post":
         band = np.stack([left[3], right[3], (right[3] + right[4]) / 2, (left[3] + left[4]) / 2])
-        blend(light, front, coverage(band[None], view.camera.size), np.array([0.03, 0.03, 0.03]))
+        canvas.lay(coverage(band[None], view.camera.size), np.array([0.03, 0.03, 0.03]))
 
 
 def _plant_light(view: View) -> tuple[Plane, float]:
@@ -96,7 +89,7 @@ def _plant_light(view: View) -> tuple[Plane, float]:
     return warm, 1.0 if math.sin(towards) < 0 else -1.0
 
 
-def _draw_kerb(view: View, light: Plane, front: Front) -> None:
+def _draw_kerb(view: View, canvas: Canvas) -> None:
     """Kerb stones at the edge of the pavement: face and top."""
     station = view.stations(0.8, 110.0)
     for side in (-1.0, 1.0):
@@ -104,11 +97,11 @@ def _draw_kerb(view: View, light: Plane, front: Front) -> None:
         foot = view.project_road(np.stack([station, np.full_like(station, near)], -1))
         edge = view.project_road(np.stack([station, np.full_like(station, near)], -1), up_m=0.12)
         back = view.project_road(np.stack([station, np.full_like(station, far)], -1), up_m=0.12)
-        blend(light, front, coverage(ribbon(foot, edge), view.camera.size), CONCRETE * 0.6)
-        blend(light, front, coverage(ribbon(edge, back), view.camera.size), CONCRETE)
+        canvas.lay(coverage(ribbon(foot, edge), view.camera.size), CONCRETE * 0.6)
+        canvas.lay(coverage(ribbon(edge, back), view.camera.size), CONCRETE)
 
 
-def _draw_rail(view: View, light: Plane, front: Front) -> None:
+def _draw_rail(view: View, canvas: Canvas) -> None:
     """A steel rail on posts to the right: the folds of the beam as bands of light and shade."""
     look, here = view.look, view.pose.station_m
     offset = look.paved_m + 1.0
@@ -118,17 +111,17 @@ def _draw_rail(view: View, light: Plane, front: Front) -> None:
             for step in (-0.06, 0.06)
         ]
         post = np.array([ends[0][0], ends[1][0], ends[1][1], ends[0][1]])
-        blend(light, front, coverage(post[None], view.camera.size), STEEL * 0.45)
+        canvas.lay(coverage(post[None], view.camera.size), STEEL * 0.45)
     station = view.stations(1.0, 130.0)
     road = np.stack([station, np.full_like(station, offset - 0.05)], axis=-1)
     heights = np.linspace(0.45, 0.77, 8)
     lines = [view.project_road(road, up_m=float(up)) for up in heights]
     shades = (0.7, 1.05, 0.9, 0.5, 0.75, 1.15, 0.95)
     for low, high, shade in zip(lines, lines[1:], shades, strict=False):
-        blend(light, front, coverage(ribbon(low, high), view.camera.size), STEEL * shade)
+        canvas.lay(coverage(ribbon(low, high), view.camera.size), STEEL * shade)
 
 
-def _draw_bonnet(view: View, light: Plane, front: Front) -> None:
+def _draw_bonnet(view: View, canvas: Canvas) -> None:
     """The own bonnet, out of focus, mirroring the sky the more the flatter it is seen."""
     height, width = view.camera.size
     x = np.linspace(-0.02, 1.02, 80)
@@ -148,6 +141,6 @@ def _draw_bonnet(view: View, light: Plane, front: Front) -> None:
     paint = np.array(view.look.bonnet_colour, np.float32) * 0.55
     sheen = haze_colour(view.look) * np.float32(0.32)
     colour = paint + (mirror * ridge)[..., None].astype(np.float32) * (sheen - paint * 0.5)
-    part = light[first:]
+    part = canvas.light[first:]
     part += soft[..., None] * (colour - part)
-    front[first:] |= soft > 0.1
+    canvas.front[first:] |= soft > 0.1

@@ -9,8 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sam_crack.data.synth.canvas import Canvas
+
 Plane = NDArray[np.float32]
-SIDE = 512
+SIDE = 640
 VARIANTS = 6
 
 
@@ -46,53 +48,82 @@ def sprites(kind: str) -> tuple[Sprite, ...]:
 
 
 def _foliage(rng: np.random.Generator, clumps: NDArray[np.float64], leaves: int) -> Plane:
-    """Leaves in clumps (y, x, radius): dark ones inside first, lit ones outside last."""
+    """Leaves in clumps (y, x, radius), clump over clump, in each the lit ones over the dark."""
     canvas = np.zeros((SIDE, SIDE, 4), np.float32)
-    own = rng.integers(len(clumps), size=leaves)
-    angle, out = rng.uniform(0, 2 * np.pi, leaves), np.abs(rng.normal(0, 0.62, leaves))
-    radius = clumps[own, 2] * out
-    y = clumps[own, 0] + radius * np.sin(angle)
-    x = clumps[own, 1] + radius * np.cos(angle)
-    facing = -0.75 * np.sin(angle) * out - 0.5 * np.cos(angle) * out  # up and to the left
-    top = (SIDE * 0.5 - y) / SIDE
-    bright = 0.5 + 0.3 * facing + 0.45 * top + 0.14 * rng.normal(size=leaves)
-    bright = np.where(np.arange(leaves) < leaves * 0.35, 0.25 * bright, bright)
+    own = np.sort(rng.integers(len(clumps), size=leaves))
+    angle = rng.uniform(0, 2 * np.pi, leaves)
+    out = np.minimum(np.abs(rng.normal(0, 0.6, leaves)), 1.5)
+    y = clumps[own, 0] + clumps[own, 2] * out * np.sin(angle)
+    x = clumps[own, 1] + clumps[own, 2] * out * np.cos(angle)
+    facing = -(0.8 * np.sin(angle) + 0.5 * np.cos(angle)) * np.minimum(out, 1.0)  # up and left
+    middle, reach = clumps.mean(axis=0), np.ptp(clumps, axis=0) + 1.0
+    crown = -((y - middle[0]) / reach[0] + 0.6 * (x - middle[1]) / reach[1])
+    bright = 0.44 + 0.36 * facing + 0.38 * crown + 0.12 * rng.normal(size=leaves)
+    order = np.lexsort((bright + 0.3 * rng.normal(size=leaves), own))
     base = np.array([0.085, 0.118, 0.034])
-    for i in range(leaves):
-        value = max(float(bright[i]), 0.06) * base * (1 + 0.25 * max(float(bright[i]), 0))
+    long, short = rng.uniform(1.3, 3.6, leaves), rng.uniform(0.9, 2.2, leaves)
+    for i in order:
+        value = max(float(bright[i]), 0.05) * base * (1 + 0.3 * max(float(bright[i]), 0))
         centre = (round(float(x[i]) * 8), round(float(y[i]) * 8))
-        axes = (round(float(rng.uniform(1.5, 4.5)) * 8), round(float(rng.uniform(1, 3)) * 8))
-        turn = float(rng.uniform(0, 180))
+        axes = (round(float(long[i]) * 8), round(float(short[i]) * 8))
         colour = (float(value[0]), float(value[1]), float(value[2]), 1.0)
-        cv2.ellipse(canvas, centre, axes, turn, 0, 360, colour, -1, cv2.LINE_8, 3)
+        cv2.ellipse(canvas, centre, axes, float(i * 37 % 180), 0, 360, colour, -1, cv2.LINE_8, 3)
     return canvas
 
 
 def _tree(rng: np.random.Generator) -> Sprite:
-    count = int(rng.integers(38, 60))
-    spread, low = rng.uniform(0.6, 1.0), rng.uniform(0.62, 0.8)
+    count = int(rng.integers(45, 70))
+    spread, low = rng.uniform(0.6, 1.0), rng.uniform(0.64, 0.82)
     turn, out = rng.uniform(0, 2 * np.pi, count), np.sqrt(rng.random(count))
     middle = (low + 0.1) / 2
     clumps = np.stack(
         [
             SIDE * (middle + (low - 0.1) / 2 * out * np.sin(turn)),
             SIDE * (0.5 + 0.36 * spread * out * np.cos(turn)),
-            SIDE * rng.uniform(0.03, 0.09, count),
+            SIDE * rng.uniform(0.035, 0.085, count),
         ],
         axis=1,
     )
-    canvas = _foliage(rng, clumps, 7000)
-    trunk = np.array([[-0.012, 0.3], [0.012, 0.3], [0.024, 1.0], [-0.024, 1.0]])
+    canvas = _foliage(rng, clumps, 9000)
+    _add_wood(rng, canvas, clumps)
+    _add_blades(rng, canvas, number=40, wide=0.05, tall=0.035)
+    return _levels(canvas)
+
+
+def _add_wood(rng: np.random.Generator, canvas: Plane, clumps: NDArray[np.float64]) -> None:
+    """Trunk and boughs behind the leaves, lit from the left."""
     behind = np.zeros((SIDE, SIDE), np.uint8)
+    trunk = np.array(
+        [[-0.006, 0.3], [0.006, 0.3], [0.013, 0.9], [0.019, 1], [-0.019, 1], [-0.013, 0.9]]
+    )
     corners = np.round((trunk + np.array([0.5, 0.0])) * SIDE).astype(np.int32)
     cv2.fillPoly(behind, [corners], 255)
-    for y, x, _ in clumps[:7]:
-        start, end = (SIDE // 2, round(SIDE * float(rng.uniform(0.5, 0.7)))), (round(x), round(y))
-        cv2.line(behind, start, end, 255, 5)
+    for y, x, _ in clumps[:9]:
+        foot = (SIDE // 2, round(SIDE * float(rng.uniform(0.5, 0.75))))
+        cv2.line(behind, foot, (round(x), round(y)), 255, 4)
     bark = (behind > 0) & (canvas[..., 3] == 0)
-    canvas[bark, :3] = np.array([0.05, 0.042, 0.034]) * rng.uniform(0.6, 1.3)
+    across = np.broadcast_to(np.linspace(-0.5, 0.5, SIDE, dtype=np.float32), (SIDE, SIDE))
+    shade = np.clip(0.8 - 20 * across, 0.45, 1.3) * rng.uniform(0.6, 1.4, (SIDE, SIDE))
+    canvas[bark, :3] = np.array([0.06, 0.05, 0.04]) * shade[bark][:, None]
     canvas[bark, 3] = 1.0
-    return _levels(canvas)
+
+
+def _add_blades(
+    rng: np.random.Generator, canvas: Plane, *, number: int, wide: float, tall: float
+) -> None:
+    """Blades that fan out from the foot, some of them dry; sizes in picture sides."""
+    for _ in range(number):
+        foot = SIDE * float(np.clip(rng.normal(0.5, wide), 0.05, 0.95))
+        lean, up = float(rng.normal(0, 0.2)) * tall, float(rng.uniform(0.3, 1.0)) * tall
+        share = np.linspace(0, 1, 6)
+        x = foot + SIDE * lean * share**1.7
+        y = SIDE * (1.0 - up * share)
+        dry = rng.random() < 0.3
+        green = np.array([0.2, 0.17, 0.075]) if dry else np.array([0.085, 0.13, 0.03])
+        value = green * rng.uniform(0.45, 1.25)
+        colour = (float(value[0]), float(value[1]), float(value[2]), 1.0)
+        points = [np.round(np.stack([x, y], axis=1)).astype(np.int32)]
+        cv2.polylines(canvas, points, False, colour, 1 + int(rng.integers(1, 6) * tall))
 
 
 def _bush(rng: np.random.Generator) -> Sprite:
@@ -105,31 +136,17 @@ def _bush(rng: np.random.Generator) -> Sprite:
         ],
         axis=1,
     )
-    return _levels(_foliage(rng, clumps, 3500))
+    return _levels(_foliage(rng, clumps, 4500))
 
 
 def _tuft(rng: np.random.Generator) -> Sprite:
-    """Blades that fan out from the foot, some of them dry."""
     canvas = np.zeros((SIDE, SIDE, 4), np.float32)
-    for _ in range(150):
-        foot = SIDE * float(np.clip(rng.normal(0.5, 0.13), 0.05, 0.95))
-        lean, tall = float(rng.normal(0, 0.2)), float(rng.uniform(0.3, 0.98))
-        share = np.linspace(0, 1, 6)
-        x = foot + SIDE * lean * share**1.7
-        y = SIDE * (1.0 - tall * share)
-        dry = rng.random() < 0.3
-        green = np.array([0.2, 0.17, 0.075]) if dry else np.array([0.085, 0.13, 0.03])
-        value = green * rng.uniform(0.45, 1.25)
-        colour = (float(value[0]), float(value[1]), float(value[2]), 1.0)
-        points = [np.round(np.stack([x, y], axis=1)).astype(np.int32)]
-        thick = int(rng.integers(2, 7))
-        cv2.polylines(canvas, points, False, colour, thick)
+    _add_blades(rng, canvas, number=150, wide=0.13, tall=0.98)
     return _levels(canvas)
 
 
 def place_sprite(
-    light: Plane,
-    front: NDArray[np.bool_],
+    canvas: Canvas,
     sprite: Sprite,
     *,
     at: tuple[float, float, float],
@@ -140,7 +157,7 @@ def place_sprite(
     foot_y, foot_x, tall = at
     picture = sprite.of_height(tall)
     scale = tall / picture.shape[0]
-    height, width = light.shape[:2]
+    height, width = canvas.front.shape
     top, bottom = max(int(foot_y - tall) - 1, 0), min(int(foot_y) + 2, height)
     left, right = max(int(foot_x - tall / 2) - 1, 0), min(int(foot_x + tall / 2) + 2, width)
     if bottom <= top or right <= left:
@@ -153,7 +170,7 @@ def place_sprite(
         ]
     )
     drawn = cv2.warpAffine(picture, move, (right - left, bottom - top), flags=cv2.INTER_LINEAR)
-    part = light[top:bottom, left:right]
+    part = canvas.light[top:bottom, left:right]
     part *= 1.0 - drawn[..., 3:]
     part += drawn[..., :3] * tint
-    front[top:bottom, left:right] |= drawn[..., 3] > 0.5
+    canvas.front[top:bottom, left:right] |= drawn[..., 3] > 0.5

@@ -51,6 +51,16 @@ class Stretch:
     uprights: tuple[Upright, ...]
 
 
+@dataclass(frozen=True)
+class Site:
+    """A stretch before anything lies on it."""
+
+    look: Look
+    start_m: float
+    state: float
+    """How broken the road is; 1 is usual."""
+
+
 def _quality(rng: np.random.Generator) -> float:
     """How broken a stretch is; most are sound, some are bad."""
     return float(rng.choice([0.0, 0.6, 1.3, 2.4], p=[0.12, 0.33, 0.33, 0.22]))
@@ -61,10 +71,10 @@ def _width(rng: np.random.Generator) -> float:
     return float(np.clip(rng.lognormal(1.55, 0.85), 1.0, 40.0))
 
 
-def _cracks(rng: np.random.Generator, look: Look, start: float, state: float) -> list[Crack]:
+def _cracks(rng: np.random.Generator, site: Site) -> list[Crack]:
     """Draw the cracks of a stretch in station and offset."""
+    lane, start, state = site.look.lane_m, site.start_m, site.state
     found: list[Crack] = []
-    lane = look.lane_m
 
     def add(kind: Kind, branches: tuple[Branch, ...]) -> None:
         if branches:
@@ -91,8 +101,9 @@ def _cracks(rng: np.random.Generator, look: Look, start: float, state: float) ->
     return found
 
 
-def _patches(rng: np.random.Generator, look: Look, start: float, state: float) -> list[Strip]:
+def _patches(rng: np.random.Generator, site: Site) -> list[Strip]:
     """Repaired areas and utility cuts: straight-sided, slightly ragged, of another asphalt."""
+    look, start, state = site.look, site.start_m, site.state
     patches = []
     for _ in range(rng.poisson(0.12 + 0.2 * state)):
         long_cut = rng.random() < 0.35
@@ -111,8 +122,9 @@ def _patches(rng: np.random.Generator, look: Look, start: float, state: float) -
     return patches
 
 
-def _seals(rng: np.random.Generator, look: Look, start: float, state: float) -> list[Strip]:
+def _seals(rng: np.random.Generator, site: Site) -> list[Strip]:
     """Bands of bitumen run over old cracks: dark, smooth-edged, wandering, 30 to 90 mm wide."""
+    look, start, state = site.look, site.start_m, site.state
     seals = []
     for _ in range(rng.poisson(0.25 + 0.3 * state)):
         length = float(rng.uniform(2, 14))
@@ -132,8 +144,9 @@ def _seals(rng: np.random.Generator, look: Look, start: float, state: float) -> 
     return seals
 
 
-def _uprights(rng: np.random.Generator, look: Look, start: float) -> list[Upright]:
+def _uprights(rng: np.random.Generator, site: Site) -> list[Upright]:
     """Trees and bushes in loose groups, poles and marker posts at their distances."""
+    look, start = site.look, site.start_m
     found = []
     for side in (-1.0, 1.0):
         wooded = float(rng.choice([0.0, 0.6, 2.0], p=[0.35, 0.35, 0.3]))
@@ -163,7 +176,7 @@ def stretch(seed: int, number: int) -> Stretch:
     """Draw one stretch in station and offset; it depends on the seed and its number alone."""
     rng = np.random.default_rng([seed, 31, number + 1000])
     look, start = look_of(seed), number * STRETCH_M
-    state = _quality(rng)
+    site = Site(look, start, _quality(rng))
     count = int(rng.poisson(2.0))
     stains = np.stack(
         [
@@ -176,11 +189,11 @@ def stretch(seed: int, number: int) -> Stretch:
         axis=1,
     )
     return Stretch(
-        tuple(_cracks(rng, look, start, state)),
-        tuple(_patches(rng, look, start, state)),
-        tuple(_seals(rng, look, start, state)),
+        tuple(_cracks(rng, site)),
+        tuple(_patches(rng, site)),
+        tuple(_seals(rng, site)),
         stains,
-        tuple(_uprights(rng, look, start)),
+        tuple(_uprights(rng, site)),
     )
 
 

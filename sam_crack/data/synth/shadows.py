@@ -52,18 +52,17 @@ def cast_shadows(view: View, scene: list[Stretch], bodies: list[NDArray[np.float
         return ShadowMap((), 0.0)
     start = math.floor((view.pose.station_m - BEHIND_M) / TEXEL_M) * TEXEL_M
     shape = (round((REACH_M + BEHIND_M) / TEXEL_M), round(2 * SIDE_M / TEXEL_M))
-    crowns, thin = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+    crowns, thin = (_Patch(np.zeros(shape, np.uint8), start) for _ in range(2))
     for stretch in scene:
         for upright in stretch.uprights:
             if upright.kind in ("tree", "bush"):
-                made = sprites(upright.kind)[upright.variant]
-                _crown(view, made.of_height(180)[..., 3], upright, crowns, start)
+                _draw_plant(view, upright, crowns)
             elif upright.kind == "pole":
-                _pole(view, upright, thin, start)
+                _draw_pole(view, upright, thin)
     for body in bodies:
-        _fill(thin, body, start)
-    leaves = cv2.GaussianBlur(crowns, (0, 0), 2.2)
-    dark = np.maximum(leaves, cv2.GaussianBlur(thin, (0, 0), 0.9)).astype(np.float32)
+        thin.fill(body)
+    leaves = cv2.GaussianBlur(crowns.plane, (0, 0), 2.2)
+    dark = np.maximum(leaves, cv2.GaussianBlur(thin.plane, (0, 0), 0.9)).astype(np.float32)
     light = 1.0 - dark * np.float32(0.94 / 255)
     maps = (light, cv2.GaussianBlur(light, (1, 15), 0), cv2.GaussianBlur(light, (5, 61), 0))
     return ShadowMap(maps, start - view.pose.station_m)
@@ -78,22 +77,29 @@ def shadow_step(view: View, station_m: float) -> tuple[float, float]:
     return -reach * math.cos(towards), -reach * math.sin(towards)
 
 
-def _fill(plane: NDArray[np.uint8], road: NDArray[np.float64], start: float) -> None:
-    """Fill a polygon given in station and offset."""
-    corners = np.stack([road[:, 1] + SIDE_M, road[:, 0] - start], axis=-1) / TEXEL_M * 16
-    cv2.fillPoly(plane, [np.round(corners).astype(np.int32)], 255, cv2.LINE_AA, 4)
+@dataclass(frozen=True)
+class _Patch:
+    """A plane of shadow on the ground; its first row is at `start_m`."""
+
+    plane: NDArray[np.uint8]
+    start_m: float
+
+    def fill(self, road: NDArray[np.float64]) -> None:
+        """Fill a polygon given in station and offset."""
+        corners = np.stack([road[:, 1] + SIDE_M, road[:, 0] - self.start_m], axis=-1)
+        fixed = np.round(corners / TEXEL_M * 16).astype(np.int32)
+        cv2.fillPoly(self.plane, [fixed], 255, cv2.LINE_AA, 4)
 
 
-def _crown(
-    view: View, sprite: Plane, upright: Upright, plane: NDArray[np.uint8], start: float
-) -> None:
+def _draw_plant(view: View, upright: Upright, ground: _Patch) -> None:
     """Lay a plant's silhouette on the ground: its height along the light, its width across."""
-    step = np.array(shadow_step(view, upright.station_m))
+    sprite = sprites(upright.kind)[upright.variant].of_height(180)[..., 3]
+    plane, step = ground.plane, np.array(shadow_step(view, upright.station_m))
     if abs(upright.offset_m) - upright.height_m * float(np.hypot(*step)) > SIDE_M:
         return
     up = step * upright.height_m
     across = np.array([-step[1], step[0]]) / float(np.hypot(*step)) * upright.height_m
-    foot = np.array([upright.station_m - start, upright.offset_m + SIDE_M])
+    foot = np.array([upright.station_m - ground.start_m, upright.offset_m + SIDE_M])
     side = sprite.shape[0]
     corners = np.stack([foot - across / 2 + up, foot + across / 2 + up, foot - across / 2])
     source = np.array([[0, 0], [side, 0], [0, side]], np.float32)
@@ -110,15 +116,9 @@ def _crown(
     np.maximum(part, (drawn * 255).astype(np.uint8), out=part)
 
 
-def _pole(view: View, upright: Upright, plane: NDArray[np.uint8], start: float) -> None:
-    _stem(view, upright, plane, start, half_m=0.09)
-
-
-def _stem(
-    view: View, upright: Upright, plane: NDArray[np.uint8], start: float, *, half_m: float
-) -> None:
+def _draw_pole(view: View, upright: Upright, ground: _Patch) -> None:
     step = np.array(shadow_step(view, upright.station_m))
-    side = np.array([-step[1], step[0]]) / max(float(np.hypot(*step)), 1e-9) * half_m
+    side = np.array([-step[1], step[0]]) / max(float(np.hypot(*step)), 1e-9) * 0.09
     foot = np.array([upright.station_m, upright.offset_m])
     tip = foot + step * upright.height_m
-    _fill(plane, np.stack([foot - side, foot + side, tip + side, tip - side]), start)
+    ground.fill(np.stack([foot - side, foot + side, tip + side, tip - side]))

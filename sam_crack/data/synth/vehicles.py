@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sam_crack.data.synth.canvas import Canvas
 from sam_crack.data.synth.raster import coverage
 from sam_crack.data.synth.shadows import shadow_step
 from sam_crack.data.synth.view import View
 
 Float = NDArray[np.float64]
-Plane = NDArray[np.float32]
 PAINTS = (
     (0.62, 0.63, 0.64), (0.025, 0.026, 0.03), (0.22, 0.23, 0.24), (0.34, 0.02, 0.02),
     (0.03, 0.06, 0.2), (0.5, 0.48, 0.42),
@@ -83,21 +83,21 @@ def vehicles_near(seed: int, view: View) -> list[Vehicle]:
     return sorted(found, key=lambda vehicle: -vehicle.station_m)
 
 
-def draw_vehicle(view: View, vehicle: Vehicle, light: Plane, front: NDArray[np.bool_]) -> None:
+def draw_vehicle(view: View, canvas: Canvas, vehicle: Vehicle) -> None:
     """Draw a vehicle: the dark under it, the flank that we see, then the end that faces us."""
     under = vehicle.footprint()
     for grow, dark in ((0.22, 0.25), (0.1, 0.4), (0.0, 0.6)):
         rim = np.array([[-grow, -grow], [-grow, grow], [grow, grow], [grow, -grow]])
         found = coverage(view.project_road(under + rim)[None], view.camera.size)
-        light[found.window] *= 1 - dark * found.share[..., None]
+        canvas.light[found.window] *= 1 - dark * found.share[..., None]
     shape = _shape(vehicle)
     paint = np.array(PAINTS[vehicle.paint]) * 0.8
     away = view.look.lane_middle_m - vehicle.offset_m
     if abs(away) > vehicle.size[0] / 2:
-        for part in _flank(vehicle, shape, paint, float(np.sign(away))):
-            _fill(view, vehicle, part, light, front)
-    for part in _end(vehicle, shape, paint):
-        _fill(view, vehicle, part, light, front)
+        for part in _flank(vehicle, shape, paint=paint, side=float(np.sign(away))):
+            _fill(view, canvas, vehicle=vehicle, part=part)
+    for part in _end(vehicle, shape, paint=paint):
+        _fill(view, canvas, vehicle=vehicle, part=part)
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def _shape(vehicle: Vehicle) -> Shape:
     return Shape(0.55 * tall, 0.0, 0.12 if vehicle.oncoming else 0.0, 0.04)
 
 
-def _flank(vehicle: Vehicle, shape: Shape, paint: Float, side: float) -> list[Part]:
+def _flank(vehicle: Vehicle, shape: Shape, *, paint: Float, side: float) -> list[Part]:
     """Sill, body, cabin with its windows, and two wheels."""
     wide, tall, long = vehicle.size
     out, top = side * wide / 2, side * (wide / 2 - shape.tuck)
@@ -148,7 +148,7 @@ def _flank(vehicle: Vehicle, shape: Shape, paint: Float, side: float) -> list[Pa
     return parts
 
 
-def _end(vehicle: Vehicle, shape: Shape, paint: Float) -> list[Part]:
+def _end(vehicle: Vehicle, shape: Shape, *, paint: Float) -> list[Part]:
     """Tyres, lower body, bonnet or boot, screen, lamps and plate of the end that faces us."""
     wide, tall, _ = vehicle.size
     half, waist = wide / 2, shape.waist
@@ -184,7 +184,7 @@ def _box(across: float, low: float, half: float, tall: float) -> list[tuple[floa
     return [(0.0, left, low), (0.0, right, low), (0.0, right, high), (0.0, left, high)]
 
 
-def _fill(view: View, vehicle: Vehicle, part: Part, light: Plane, front: NDArray[np.bool_]) -> None:
+def _fill(view: View, canvas: Canvas, *, vehicle: Vehicle, part: Part) -> None:
     """Lay a colour over a part, lighter towards its top as under a sky."""
     corners = np.array(
         [
@@ -193,8 +193,6 @@ def _fill(view: View, vehicle: Vehicle, part: Part, light: Plane, front: NDArray
         ]
     )
     found = coverage(corners[None], view.camera.size)
-    height = max(found.share.shape[0], 1)
-    fade = np.linspace(1.15, 0.8, height, dtype=np.float32)[:, None, None]
-    place = light[found.window]
-    place += found.share[..., None] * (fade * part[1].astype(np.float32) - place)
-    front[found.window] |= found.share > 0.5
+    if found.share.size:
+        fade = np.linspace(1.15, 0.8, found.share.shape[0])[:, None, None]
+        canvas.lay(found, fade * part[1])
