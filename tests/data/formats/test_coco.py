@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
@@ -43,6 +43,7 @@ def test_compressed_counts_by_hand():
     assert rle.unpack_counts("593O") == [5, 9, 3, 8]  # 'O' is 31, minus one
 
 
+@settings(deadline=None)
 @given(arrays(bool, st.tuples(st.integers(1, 70), st.integers(1, 70))))
 def test_masks_survive_both_run_length_forms(mask: np.ndarray):
     counts = rle.mask_to_counts(mask)
