@@ -45,6 +45,14 @@ class Line:
             places=self.places + shift,
         )
 
+    def scaled(self, factor: float) -> Line:
+        """Return the same line in a frame whose pixels are `factor` times smaller."""
+        points, corners, places = (
+            (each + 0.5) * factor - 0.5 for each in (self.points, self.corners, self.places)
+        )
+        sides = {"left": self.left * factor, "right": self.right * factor}
+        return replace(self, points=points, corners=corners, places=places, **sides)
+
     @property
     def length_px(self) -> float:
         """Arc length, from tip to tip."""

@@ -120,6 +120,26 @@ def test_noise_is_survived(seed):
         assert crack.width_mean_px > 0
 
 
+def test_thick_blobs_are_measured_coarsely_and_thin_cracks_beside_them_finely(bar):
+    thick, fine = bar(20, 900, 200, size=(1000, 1000), centre=(600, 500)), bar(0, 300, 3)
+    mask = np.zeros((1000, 1000), bool)
+    mask[:560, :560] |= np.roll(fine, -240, axis=0)
+    (alone,) = measure_cracks(mask)
+    blob, crack = sorted(measure_cracks(mask | thick), key=lambda crack: -crack.area_px)
+    assert crack.length_px == pytest.approx(alone.length_px)
+    assert crack.width_mean_px == pytest.approx(alone.width_mean_px)
+    assert blob.width_mean_px == pytest.approx(200, rel=0.06)
+    assert blob.length_px == pytest.approx(900, rel=0.06)
+    assert blob.area_px == thick.sum()
+
+
+def test_a_mask_full_of_foreground_takes_no_minutes():
+    start = time.process_time()
+    (crack,) = measure_cracks(np.ones((2160, 3840), bool))
+    assert time.process_time() - start < 3
+    assert crack.area_px == 2160 * 3840
+
+
 def test_other_sizes_are_refused(bar, dashcam):
     with pytest.raises(BadInput, match="2160 x 3840"):
         measure_cracks(bar(0, 100, 3), camera=dashcam)
