@@ -49,11 +49,8 @@ class CheckpointMeta:
 def find_checkpoint(folder: Path) -> Path:
     """Return the checkpoint folder: the one given, or the one inside a run folder."""
     inside = folder / IN_RUN
-    return (
-        inside
-        if (inside / DESCRIPTION).exists() and not (folder / DESCRIPTION).exists()
-        else folder
-    )
+    is_run = (inside / DESCRIPTION).exists() and not (folder / DESCRIPTION).exists()
+    return inside if is_run else folder
 
 
 def seal(body: Mapping[str, object]) -> str:
@@ -71,6 +68,8 @@ def read_description(folder: Path) -> dict[str, Any]:
         if path.stat().st_size > LARGEST_DESCRIPTION_BYTES:
             raise broken(path, "too large", f"at most {LARGEST_DESCRIPTION_BYTES:,} bytes")
         body = json.loads(path.read_bytes())
+        given = body.pop("sha256", None) if isinstance(body, dict) else None
+        own = seal(body)
     except (ValueError, RecursionError) as error:
         raise broken(path, "not valid JSON", "the file as it was written") from error
     except OSError as error:
@@ -78,8 +77,7 @@ def read_description(folder: Path) -> dict[str, Any]:
     if not isinstance(body, dict) or body.get("format") != FORMAT:
         found = body.get("format") if isinstance(body, dict) else None
         raise broken(path, f"format {str(found)[:40]!r}", f"{FORMAT!r} is read", "update sam-crack")
-    given = body.pop("sha256", None)
-    if given != seal(body):
+    if given != own:
         raise broken(path, "changed since it was written", "its own hash must agree")
     return body
 
@@ -158,6 +156,7 @@ def _list(value: object) -> list[object]:
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is not text")
+    value.encode()  # half a character from a JSON escape could never be printed
     return value
 
 
@@ -177,4 +176,5 @@ def meta_to_json(meta: CheckpointMeta) -> dict[str, object]:
 
 def broken(path: Path, given: str, accepted: str, todo: str = AGAIN) -> IntegrityError:
     """Compose the error about one file of a checkpoint."""
-    return IntegrityError(f"{path}: {given}", accepted, todo)
+    printable = f"{path}: {given}".encode(errors="backslashreplace").decode()
+    return IntegrityError(printable, accepted, todo)

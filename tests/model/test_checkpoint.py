@@ -255,6 +255,8 @@ def test_an_unlisted_adapter_file_is_refused_and_a_card_is_not(folder):
     [
         ("", "not valid JSON"),
         ("[" * 100_000, "not valid JSON"),
+        ('{"format": ' + "[" * 900 + "]" * 900 + "}", "format"),
+        ('{"a": ' * 900 + "1" + "}" * 900, "format|not valid JSON"),
         ("[]", "format 'None'"),
         ('{"format": "sam-crack model 9"}', "format 'sam-crack model 9'; .*; update"),
         ('{"format": "sam-crack model 1"}', "changed since it was written"),
@@ -292,6 +294,8 @@ def set_in(*path, to):
         (set_in("meta", "classes", to=["crack", 3]), "3 is not text"),
         (set_in("meta", "classes", to="crack"), "list"),
         (set_in("meta", "classes", to=["crack"]), "1 class names for 2 classes"),
+        (set_in("meta", "classes", to=["crack", "\ud800"]), "surrogates"),
+        (set_in("files", "\ud800", to="0" * 64), r"ud800: missing"),
         (set_in("meta", "steps", to="many"), "meta"),
         (set_in("meta", "more", to=1), "not the known fields"),
         (set_in("meta", to=[]), "not the known fields"),
