@@ -74,6 +74,11 @@ VERBS: dict[str, Verb] = {
         options="sam_crack.config.data_verbs:DataCheckOptions",
         run="sam_crack.data.check:run_data_check",
     ),
+    "data prepare": Verb(
+        "lay frames out for training, so that a crop is read in a tenth of a millisecond",
+        options="sam_crack.config.data_verbs:DataPrepareOptions",
+        run="sam_crack.data.prepare:run_data_prepare",
+    ),
     "data synth": Verb(
         "render a 4K practice drive whose cracks are known to the millimetre",
         options="sam_crack.config.verbs:SynthOptions",

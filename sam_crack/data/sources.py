@@ -118,7 +118,7 @@ def window(array: NDArray, top: int, left: int, size: tuple[int, ...]) -> NDArra
     y0, x0 = max(0, top), max(0, left)
     y1, x1 = min(array.shape[0], top + size[0]), min(array.shape[1], left + size[1])
     if (y1 - y0, x1 - x0) == tuple(size[:2]):
-        return np.ascontiguousarray(array[y0:y1, x0:x1])
+        return array[y0:y1, x0:x1].copy()  # never a view into a file or a cache
     out = np.zeros((*size, *array.shape[2:]), array.dtype)
     if y0 < y1 and x0 < x1:
         out[y0 - top : y1 - top, x0 - left : x1 - left] = array[y0:y1, x0:x1]

@@ -11,7 +11,9 @@ from sam_crack.config.runs import new_run_folder, write_run_header
 from sam_crack.config.schema import RunConfig
 from sam_crack.config.verbs import TrainOptions
 from sam_crack.console import Console
-from sam_crack.data.dataset import Dataset, open_dataset
+from sam_crack.data.dataset import Dataset
+from sam_crack.data.opening import open_samples
+from sam_crack.data.store import Store
 from sam_crack.errors import BadInput, UsageError
 from sam_crack.report.plots import loss_curve
 from sam_crack.train.loop import FitResult
@@ -44,7 +46,7 @@ def run_train(options: TrainOptions, console: Console, run_config: RunConfig) ->
     return {"run": folder, **summary}
 
 
-def _splits(config: RunConfig) -> tuple[Dataset, Dataset]:
+def _splits(config: RunConfig) -> tuple[Dataset | Store, Dataset | Store]:
     """Open training and validation split."""
     data = config.data
     if data.root is None:
@@ -54,7 +56,7 @@ def _splits(config: RunConfig) -> tuple[Dataset, Dataset]:
             "add --data.root FOLDER",
         )
     train, val = (
-        open_dataset(data.name, data.root, split=split, classes=data.classes)
+        open_samples(data.name, data.root, split=split, classes=data.classes)
         for split in (data.train, data.val)
     )
     shared = {record.id for record in train.records} & {record.id for record in val.records}
@@ -97,7 +99,9 @@ def _newest(name: str) -> Path:
     return max(numbered, key=lambda path: int(path.name.removeprefix(f"{name}-")))
 
 
-def first_screen(config: RunConfig, session: Session, train: Dataset, val: Dataset) -> list[str]:
+def first_screen(
+    config: RunConfig, session: Session, train: Dataset | Store, val: Dataset | Store
+) -> list[str]:
     """Say what is about to happen, before anything takes long."""
     share, values = class_share(train)
     settings = config.train
