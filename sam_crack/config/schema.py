@@ -73,7 +73,7 @@ class HeadConfig:
     stride: Literal[2, 4] | None = None
     """Pixels per logit; empty takes 2 for pyramid and 4 for the others."""
     width: Annotated[int, Range(8, 512)] = 64
-    """Channels inside the pyramid head."""
+    """Channels inside the pyramid head, and in what hires adds to SAM's decoder."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Merged files: segment_anything's own classes load them, strictly, and see what we see."""
 
+import json
 from functools import partial
 
 import pytest
@@ -14,6 +15,7 @@ from segment_anything.modeling import (
     TwoWayTransformer,
 )
 
+from sam_crack import durable
 from sam_crack.config.schema import AdapterConfig, BackboneConfig, HeadConfig, ModelConfig
 from sam_crack.config.verbs import MergeOptions
 from sam_crack.console import Console
@@ -101,7 +103,7 @@ def test_tuned_encoder_differs_from_its_base():
     assert (tuned - base).abs().max() > 1e-2  # or the agreement above would prove nothing
 
 
-def test_sam_head_goes_along(capsys):
+def test_sam_head_goes_along():
     segmenter = build(kind="sam")
     sam = reference_sam()
     sam.load_state_dict(merged_sam_state(segmenter), strict=True)
@@ -155,6 +157,16 @@ def test_registry_loads_a_full_vit_b(tmp_path):
     sam = build_sam_vit_b(checkpoint=str(out))  # strict
     expected, ours = embeddings(sam, segmenter, 1024)
     torch.testing.assert_close(expected, ours, atol=1e-4, rtol=0)
+
+
+def test_verb_prints_one_json_document(tmp_path, run_cli):
+    save_checkpoint(build(), tmp_path / "run" / "checkpoint", META)
+    out = tmp_path / "merged.safetensors"
+    code, text, _ = run_cli("merge", tmp_path / "run", "--out", out, "--json")
+    assert code == 0
+    answer = json.loads(text)
+    assert answer["file"] == str(out)
+    assert answer["sha256"] == durable.sha256(out)
 
 
 def test_an_existing_file_is_kept(tmp_path):
