@@ -52,9 +52,24 @@ def attend(q: Tensor, k: Tensor, v: Tensor, rel_h: Tensor, rel_w: Tensor) -> Ten
     k, v, rel_h, rel_w = (part.to(q.dtype) for part in (k, v, rel_h, rel_w))
     with torch.autocast(q.device.type, enabled=False):
         if kernel == "chunked":
+            if _is_exporting():
+                # Exported graphs cannot hold the loop, and their engines plan memory themselves.
+                return plain_attention(q, k, v, rel_h, rel_w)
             out: Tensor = ChunkedAttention.apply(q, k, v, rel_h, rel_w)
             return out
         return folded_attention(q, k, v, rel_h, rel_w, kernel=kernel)
+
+
+def _is_exporting() -> bool:
+    """Say whether this pass records a graph instead of computing."""
+    tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    return tracing or torch.compiler.is_compiling()
+
+
+def plain_attention(q: Tensor, k: Tensor, v: Tensor, rel_h: Tensor, rel_w: Tensor) -> Tensor:
+    """Attend with every score at once, in operations that any exporter knows."""
+    wide_q, wide_k = fold_bias(q, k, rel_h, rel_w)
+    return torch.softmax(wide_q @ wide_k.transpose(1, 2), dim=-1) @ v
 
 
 def relative_scores(q: Tensor, rel_h: Tensor, rel_w: Tensor) -> tuple[Tensor, Tensor]:

@@ -57,8 +57,9 @@ def test_chunks_cover_every_query_once(monkeypatch, count, height, width):
 def test_folded_bias_is_exact_without_a_mask():
     q, k, v, rel_h, rel_w = make_inputs()
     wide_q, wide_k = fold_bias(q, k, rel_h, rel_w)
-    assert wide_q.shape[-1] == 8 + 6 + 4
-    torch.testing.assert_close((wide_q @ wide_k.mT).softmax(-1) @ v, naive(q, k, v, rel_h, rel_w))
+    assert wide_q.shape[-1] == wide_k.shape[-1] == 8 + 6 + 4
+    plain = attention.plain_attention(q, k, v, rel_h, rel_w)
+    torch.testing.assert_close(plain, naive(q, k, v, rel_h, rel_w))
 
 
 def test_folded_flash_equals_the_formula_forward_and_backward():
@@ -68,6 +69,24 @@ def test_folded_flash_equals_the_formula_forward_and_backward():
     torch.testing.assert_close(out, wanted)
     grads = (torch.autograd.grad(x.square().sum(), inputs) for x in (out, wanted))
     torch.testing.assert_close(*grads, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_gpu_kernels_equal_the_formula_and_store_no_scores(dtype):
+    inputs = [part.detach().cuda().to(dtype) for part in make_inputs(4, 64, 64, 64)]
+    inputs = [(0.3 * part).requires_grad_() for part in inputs]
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    out = attend(*inputs)
+    found = torch.autograd.grad(out.square().sum(), inputs)
+    scores = 4 * 4096 * 4096 * out.element_size()
+    assert torch.cuda.max_memory_allocated() - before < scores / 2
+    wanted = naive(*inputs)
+    tolerance = 1e-3 if dtype == torch.float32 else 5e-2
+    assert (out - wanted).norm() < tolerance * wanted.norm()
+    for ours, theirs in zip(found, torch.autograd.grad(wanted.square().sum(), inputs), strict=True):
+        assert (ours - theirs).norm() < 2 * tolerance * theirs.norm()
 
 
 @pytest.mark.parametrize(

@@ -204,6 +204,26 @@ def test_bf16_stores_layers_in_bf16_and_stays_close():
     assert (found.embedding - wanted.embedding).norm() < 0.03 * wanted.embedding.norm()
 
 
+class EmbeddingOf(nn.Module):
+    """An encoder as exporters want it: tensors in, tensors out."""
+
+    def __init__(self, encoder):
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, pixels):
+        return self.encoder(pixels).embedding
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["tiny", "mobile_sam"])
+def test_encoders_can_be_exported(name):
+    model = EmbeddingOf(build_encoder(BackboneConfig(name=name), window=(64, 96))).eval()
+    pixels = make_pixels(64, 96).float()
+    exported = torch.export.export(model, (pixels,)).module()
+    torch.testing.assert_close(exported(pixels), model(pixels), rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("name", ["tiny", "mobile_sam"])
 def test_sites_name_modules_that_exist(name):
     encoder = build_encoder(BackboneConfig(name=name), window=(64, 64))
