@@ -106,17 +106,12 @@ def measure_cracks(
         top, left = top + origin[0], left + origin[1]
         in_frame = slice(top, top + height), slice(left, left + width)
         mean_prob = None if prob is None else cv2.mean(prob[in_frame], pixels)[0] / 255
-        figures = _figures(own, camera, scheme)
         crack = Crack(
             id=len(cracks) + 1,
             bbox=(top, left, top + height, left + width),
             area_px=cv2.countNonZero(pixels),
-            kind=_kind(figures["orientation_deg"], num_loops),
-            num_branches=len(own),
-            num_loops=num_loops,
             mean_prob=mean_prob,
-            lines=tuple(line.points.astype(np.float32) for line in own),
-            **figures,
+            **_figures(own, num_loops, camera, scheme),
         )
         cracks.append(crack)
     return cracks
@@ -210,7 +205,9 @@ def _lines(
     }
 
 
-def _figures(lines: list[Line], camera: Camera | None, scheme: Scheme) -> dict[str, Any]:
+def _figures(
+    lines: list[Line], num_loops: int, camera: Camera | None, scheme: Scheme
+) -> dict[str, Any]:
     """Everything about a crack that follows from its lines alone."""
     widths = np.concatenate([line.widths_px for line in lines])
     points = np.concatenate([line.points for line in lines])
@@ -226,7 +223,11 @@ def _figures(lines: list[Line], camera: Camera | None, scheme: Scheme) -> dict[s
         "width_p95_px": float(np.quantile(widths, 0.95)),
         "width_max_px": float(widths.max()),
         "orientation_deg": angle,
+        "kind": _kind(angle, num_loops),
+        "num_branches": len(lines),
+        "num_loops": num_loops,
         "ground": ground,
+        "lines": tuple(line.points.astype(np.float32) for line in lines),
     }
 
 

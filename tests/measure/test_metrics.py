@@ -142,7 +142,7 @@ def test_a_4k_pair_is_counted_in_20_ms():
     truth[1000:1010] = True
     times = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         m.count(truth, truth)
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     assert min(times) < 0.02
