@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sam_crack.console import Console as Console
     from sam_crack.data.dataset import open_dataset as open_dataset
     from sam_crack.errors import SamCrackError as SamCrackError
+    from sam_crack.infer.predict import Predictor as Predictor
     from sam_crack.infer.stitch import Stitcher as Stitcher
     from sam_crack.infer.windows import plan_windows as plan_windows
     from sam_crack.measure.camera import Camera as Camera
@@ -27,6 +28,7 @@ __version__ = "0.1.0"
 _ROOMS = {
     "Camera": "measure.camera",
     "Console": "console",
+    "Predictor": "infer.predict",
     "RunConfig": "config.schema",
     "SamCrackError": "errors",
     "Segmenter": "model.segmenter",
@@ -41,6 +43,7 @@ _ROOMS = {
 __all__ = [
     "Camera",
     "Console",
+    "Predictor",
     "RunConfig",
     "SamCrackError",
     "Segmenter",
