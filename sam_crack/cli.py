@@ -74,6 +74,11 @@ VERBS: dict[str, Verb] = {
         options="sam_crack.config.data_verbs:DataCheckOptions",
         run="sam_crack.data.check:run_data_check",
     ),
+    "data split": Verb(
+        "split a data set so that no road, patient or picture is on both sides",
+        options="sam_crack.config.data_verbs:DataSplitOptions",
+        run="sam_crack.data.split:run_data_split",
+    ),
     "data prepare": Verb(
         "lay frames out for training, so that a crop is read in a tenth of a millisecond",
         options="sam_crack.config.data_verbs:DataPrepareOptions",
