@@ -79,13 +79,19 @@ class Predictor:
     device: torch.device | str = "cpu"
     """Where the model is."""
 
+    on_halved: Callable[[int], None] = lambda batch_size: None
+    """Told the new batch size when the accelerator's memory was too small for the old one."""
+
     def __post_init__(self) -> None:
-        """Lay out the one batch that every frame uses."""
+        """Read where to look, and lay out the one batch that every frame uses."""
         self._road, self._device = parse_road(self.road), torch.device(self.device)
+        self._stitchers: dict[WindowPlan, Stitcher] = {}
+        self._lay_out()
+
+    def _lay_out(self) -> None:
         shape = (self.batch_size, *self.window, 3)
         pinned = self._device.type == "cuda"
         self._batch = torch.zeros(shape, dtype=torch.uint8, pin_memory=pinned)
-        self._stitchers: dict[WindowPlan, Stitcher] = {}
 
     def plan(self, size: tuple[int, int]) -> WindowPlan:
         """Return the windows of a frame size."""
@@ -97,9 +103,21 @@ class Predictor:
             align=math.lcm(4, self.stride),
         )
 
-    @torch.inference_mode()
     def frame(self, image: NDArray[np.uint8]) -> Prediction:
-        """Look at one RGB frame (height, width, 3)."""
+        """Look at one RGB frame (height, width, 3); out of memory, again with half a batch."""
+        while True:
+            try:
+                return self._frame(image)
+            except torch.OutOfMemoryError:
+                if self.batch_size == 1:
+                    raise
+            # outside the handler, which would keep the tensors of the failed pass alive
+            self.batch_size //= 2
+            self._lay_out()
+            self.on_halved(self.batch_size)
+
+    @torch.inference_mode()
+    def _frame(self, image: NDArray[np.uint8]) -> Prediction:
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise BadInput(
                 f"a frame of {image.dtype} with shape {image.shape}",

@@ -47,6 +47,7 @@ def run_predict(options: PredictOptions, console: Console) -> dict[str, object]:
         batch_size=options.batch_size,
         road=options.road,
         device=device,
+        on_halved=lambda size: console.warn(f"out of memory: going on with batches of {size}"),
     )
     facts = {"threshold": threshold, "base_sha256": meta.base_sha256, "config": meta.config_hash}
     folder = choose_folder(options)

@@ -100,3 +100,25 @@ def test_time_is_told_by_stage():
 def test_what_is_no_rgb_frame_is_refused(shape):
     with pytest.raises(BadInput, match="RGB"):
         Predictor(Bright(), window=(64, 64), stride=4).frame(np.zeros(shape, np.uint8))
+
+
+@pytest.mark.parametrize(("largest", "told"), [(8, []), (3, [4, 2]), (1, [4, 2, 1])])
+def test_out_of_memory_halves_the_batch_and_says_so(largest, told):
+    def small(windows):
+        if len(windows) > largest:
+            raise torch.OutOfMemoryError
+        return Bright()(windows)
+
+    frame, halved = blocks(2, 150, 210), []
+    predictor = Predictor(small, window=(64, 64), stride=4, batch_size=8, on_halved=halved.append)
+    plain = Predictor(Bright(), window=(64, 64), stride=4).frame(frame)
+    np.testing.assert_array_equal(predictor.frame(frame).prob, plain.prob)
+    assert halved == told
+
+
+def test_out_of_memory_with_one_window_is_the_end():
+    def never(windows):
+        raise torch.OutOfMemoryError
+
+    with pytest.raises(torch.OutOfMemoryError):
+        Predictor(never, window=(64, 64), stride=4).frame(blocks(2, 64, 64))
