@@ -164,6 +164,14 @@ def read_raw_mask(
         return RawMask(values=values, kind=kind, lossless=image.format not in _LOSSY)
 
 
+def read_numbers(path: Path) -> NDArray[np.integer]:
+    """Read (height, width) numbers, such as of objects; a picture of colours is refused."""
+    raw = read_raw_mask(path)
+    if raw.values.ndim != 2:
+        raise BadInput(f"{path}: colours", "one number per pixel", "fetch the file again")
+    return raw.values
+
+
 def _stored(image: Image.Image, *, as_colours: bool) -> tuple[NDArray[np.integer], Kind]:
     """Return the numbers of a picture by its mode."""
     mode = image.mode

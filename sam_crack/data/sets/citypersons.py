@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sam_crack.data.formats.images import read_raw_mask, read_size
+from sam_crack.data.formats.images import read_numbers, read_size
 from sam_crack.data.formats.json_file import MALFORMED, load_json
 from sam_crack.data.sets.layout import list_files, list_folders
 from sam_crack.data.sets.spec import Annotation, ClassSpec, DatasetSpec, Record
@@ -49,7 +49,7 @@ def _read_citypersons(record: Record) -> Annotation:
     """Give each person its pixels where object ids are there, and its visible box otherwise."""
     codes = None
     if "instanceIds" in record.masks:
-        codes = read_raw_mask(record.masks["instanceIds"]).values
+        codes = read_numbers(record.masks["instanceIds"])
     if "boxes" not in record.masks:
         assert codes is not None
         found = [code for code in np.unique(codes).tolist() if code // 1000 in _PERSON_IDS]

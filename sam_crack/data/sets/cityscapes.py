@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sam_crack.data.formats.encoding import Levels, read_mask
-from sam_crack.data.formats.images import read_raw_mask, read_size
+from sam_crack.data.formats.images import read_numbers, read_size
 from sam_crack.data.sets.city_polygons import draw_city_polygons
 from sam_crack.data.sets.labels import CITYSCAPES, CityLabel
 from sam_crack.data.sets.layout import list_files, list_folders
@@ -105,7 +105,7 @@ def _city_objects(
     """Read `_instanceIds`: 1000 x label + number for objects, the bare label for groups."""
     if "instanceIds" not in record.masks:
         return None, {}
-    codes = read_raw_mask(record.masks["instanceIds"]).values
+    codes = read_numbers(record.masks["instanceIds"])
     same_shape(record, {"labels": shape, "instances": codes.shape})
     found = [code for code in np.unique(codes).tolist() if code >= 1000]
     kept = {code: index_of[code // 1000] for code in found if code // 1000 in index_of}

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sam_crack.data.formats.encoding import Levels, read_mask
-from sam_crack.data.formats.images import read_raw_mask
+from sam_crack.data.formats.images import read_numbers
 from sam_crack.data.sets.citypersons import CITYPERSONS
 from sam_crack.data.sets.cityscapes import CITYSCAPES_SETS
 from sam_crack.data.sets.cocostuff import COCOSTUFF
@@ -49,7 +49,7 @@ def _read_voc(record: Record) -> Annotation:
     decoded = read_mask(record.masks["mask"], _VOC_LEVELS)
     if "objects" not in record.masks:
         return Annotation(mask=decoded.mask, ignore=decoded.ignore)
-    raw = read_raw_mask(record.masks["objects"]).values
+    raw = read_numbers(record.masks["objects"])
     same_shape(record, {"classes": decoded.mask.shape, "objects": raw.shape})
     instances = np.where(raw == 255, 0, raw).astype(np.int32)
     types = {}
