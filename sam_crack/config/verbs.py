@@ -116,7 +116,7 @@ class DemoOptions:
     """Folder for everything the demo makes; a demo that was stopped goes on. Example: /tmp/demo."""
     steps: Annotated[int, Range(1, 100_000)] = 40
     """Training steps of 4 crops; 40 take about two minutes on two cores."""
-    frames: Annotated[int, Range(1, 100)] = 4
+    frames: Annotated[int, Range(2, 100)] = 4
     """Held-back 3840x2160 frames that the tuned model looks at."""
     seed: Annotated[int, Range(0, 2**31 - 100)] = 0
     """Which road is rendered, and how training is shuffled. Example: 7."""

@@ -133,12 +133,12 @@ def fit(run: Run, *, resume: bool = False) -> FitResult:
                 if best is None or found.f1 > best.f1:
                     best = found
                     run.save_best(found)
-            diverged = bad_steps >= MAX_BAD_STEPS
-            if stop.asked or diverged or _due(step + 1, settings.save_every, settings.steps):
+            stopped, diverged = _anyone(stop.asked, accelerator), bad_steps >= MAX_BAD_STEPS
+            if stopped or diverged or _due(step + 1, settings.save_every, settings.steps):
                 _save(run, optimizer, step + 1, best)
-            if stop.asked or diverged:
+            if stopped or diverged:
                 bar.close()
-                raise _stopped(step + 1, run) if stop.asked else _diverged(step + 1, ids)
+                raise _stopped(step + 1, run) if stopped else _diverged(step + 1, ids)
     return FitResult(step=settings.steps, best=best, history=log.rows)
 
 
@@ -152,8 +152,14 @@ def _batches(run: Run, start: int) -> Iterator[Batch]:
             world=run.accelerator.num_processes,
         )
     )
-    workers = run.config.data.num_workers
-    return iter(DataLoader(CropSet(run.drawer), batch_sampler=numbers, num_workers=workers))
+    loader = DataLoader(
+        CropSet(run.drawer),
+        batch_sampler=numbers,
+        num_workers=run.config.data.num_workers,
+        # Without one of its own, opening a loader draws from the generator that dropout uses.
+        generator=torch.Generator(),
+    )
+    return iter(loader)
 
 
 def _accumulate(
@@ -161,7 +167,7 @@ def _accumulate(
 ) -> tuple[float, list[str]]:
     """Pass the crops of one step forward and backward: the loss and the samples seen."""
     parts, accelerator = run.config.train.accumulate, run.accelerator
-    total, seen = 0.0, []
+    total, seen = torch.zeros((), device=accelerator.device), list[str]()
     model.train()
     for part in range(parts):
         pixels, target, valid, ids = _to(next(batches), accelerator.device)
@@ -172,9 +178,10 @@ def _accumulate(
             loss = loss_of(logits, target, valid)
             penalty = run.segmenter.adapted.penalty()
             accelerator.backward((loss if penalty is None else loss + penalty) / parts)
-        total += loss.item() / parts
+        total += loss.detach() / parts
         seen += ids
-    return total, seen
+    # Every process sees the mean, so that all of them skip a bad step, or none does.
+    return float(accelerator.reduce(total, reduction="mean")), seen
 
 
 def _take_up(run: Run, optimizer: torch.optim.Optimizer) -> tuple[int, Validation | None]:
@@ -201,6 +208,14 @@ def _save(run: Run, optimizer: torch.optim.Optimizer, step: int, best: Validatio
         schedule = run.segmenter.adapted.schedule_state()
         now = state.capture(run.segmenter, optimizer, step=step, facts=facts, schedule=schedule)
         state.save_state(run.folder / "state", now)
+
+
+def _anyone(asked: bool, accelerator: Accelerator) -> bool:
+    """Whether any process was asked to stop; all must leave the loop at the same step."""
+    if accelerator.num_processes == 1:
+        return asked
+    flag = torch.tensor(float(asked), device=accelerator.device)
+    return float(accelerator.reduce(flag, reduction="sum")) > 0
 
 
 def _due(step: int, every: int, steps: int) -> bool:

@@ -1,0 +1,148 @@
+"""The loop learns, resumes to the last bit, and fails loudly."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sam_crack.console import Console
+from sam_crack.errors import BadInput, Interrupted, SamCrackError, UsageError
+from sam_crack.measure.metrics import ThresholdCounts
+from sam_crack.model.checkpoint import load_checkpoint
+from sam_crack.train import state
+from sam_crack.train.loop import MAX_BAD_STEPS, crop_numbers
+from sam_crack.train.session import CHECKPOINT, class_share, prepare
+from sam_crack.train.validate import choose
+from tests.train.tiny_run import TINY, bars, session, with_train
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of a run that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    session(folder).fit(resume=False)
+    return folder
+
+
+def final(folder: Path) -> state.State:
+    found = state.load_latest(folder / "state", Console())
+    assert found is not None
+    return found
+
+
+def rows(folder: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def same_weights(first: Path, second: Path) -> bool:
+    one, other = final(first), final(second)
+    return one.step == other.step and all(
+        torch.equal(value, other.trainable[name]) for name, value in one.trainable.items()
+    )
+
+
+def test_it_learns_what_is_easy(tmp_path: Path) -> None:
+    run = session(tmp_path, with_train(steps=40, lr=5e-3, head_lr=2e-2, validate_every=40))
+    before = run.validator(0)
+    after = run.fit(resume=False).best
+    assert after is not None
+    assert after.iou > max(0.8, before.iou + 0.3)
+
+
+def test_checkpoint_holds_the_validated_model(unbroken: Path) -> None:
+    segmenter, meta = load_checkpoint(unbroken / CHECKPOINT)
+    run = session(unbroken.parent / "other")
+    run.validator.segmenter = segmenter
+    run.validator.predictor.segmenter = segmenter
+    again = run.validator(meta.steps)
+    assert again.f1 == pytest.approx(meta.metrics["val_f1"], abs=1e-9)
+    assert again.threshold == meta.threshold
+
+
+@pytest.mark.parametrize("stop_after", [1, 2, 5])
+def test_stopped_and_resumed_equals_unbroken(
+    tmp_path: Path, unbroken: Path, stop_after: int
+) -> None:
+    run = session(tmp_path).run
+    drawn = iter(range(10**6))
+    original = run.drawer.draw
+
+    def draw(number: int) -> object:
+        # The signal comes while the crops of a step are drawn, as Ctrl-C would.
+        if next(drawn) == 2 * stop_after - 1:
+            signal.raise_signal(signal.SIGINT)
+        return original(number)
+
+    run.drawer.draw = draw  # type: ignore[method-assign, assignment]
+    with pytest.raises(Interrupted, match=f"step {stop_after} of 6"):
+        dataclasses.replace(session(tmp_path), run=run).fit(resume=False)
+    assert final(tmp_path).step == stop_after
+    session(tmp_path).fit(resume=True)
+    assert same_weights(tmp_path, unbroken)
+    losses = [
+        [row["loss"] for row in rows(folder) if "loss" in row] for folder in (tmp_path, unbroken)
+    ]
+    assert losses[0] == losses[1]
+
+
+def test_dropout_resumes_exactly(tmp_path: Path) -> None:
+    adapter = dataclasses.replace(TINY.model.adapter, dropout=0.5)
+    config = dataclasses.replace(TINY, model=dataclasses.replace(TINY.model, adapter=adapter))
+    session(tmp_path / "a", config).fit(resume=False)
+    session(tmp_path / "b", config).fit(resume=False)
+    newest = tmp_path / "b" / "state" / "step-00000006"
+    newest.rename(newest.with_name("gone"))
+    session(tmp_path / "b", config).fit(resume=True)
+    assert same_weights(tmp_path / "a", tmp_path / "b")
+
+
+def test_other_config_is_refused(tmp_path: Path, unbroken: Path) -> None:
+    (tmp_path / "state").symlink_to(unbroken / "state")
+    with pytest.raises(UsageError, match="another configuration"):
+        session(tmp_path, with_train(lr=1e-4)).fit(resume=True)
+
+
+def test_steps_with_infinite_loss_are_skipped_and_then_stop(tmp_path: Path) -> None:
+    run = session(tmp_path, with_train(steps=MAX_BAD_STEPS + 5))
+    before = {n: p.clone() for n, p in run.segmenter.named_parameters() if p.requires_grad}
+    head = run.segmenter.head.forward
+    run.segmenter.head.forward = lambda *args: head(*args) * math.nan  # type: ignore[method-assign]
+    with pytest.raises(SamCrackError, match=r"not finite for 10 steps.*bar-"):
+        run.fit(resume=False)
+    assert sum("skipped" in row for row in rows(tmp_path)) == MAX_BAD_STEPS
+    assert all(
+        torch.equal(before[n], p) for n, p in run.segmenter.named_parameters() if n in before
+    )
+
+
+def test_ranks_share_the_crops_of_one_process() -> None:
+    alone = [*crop_numbers(with_train(batch_size=4), start=2)]
+    ranks = [[*crop_numbers(TINY, start=2, rank=rank, world=2)] for rank in (0, 1)]
+    assert [a + b for a, b in zip(*ranks, strict=True)] == alone
+    assert alone[0] == [8, 9, 10, 11]
+
+
+def test_empty_validation_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="validation split"):
+        prepare(TINY, bars(1), [], folder=tmp_path, classes=("bar",), console=Console())
+
+
+def test_threshold_is_the_one_with_the_highest_f1() -> None:
+    positives, negatives = np.zeros(256, np.int64), np.zeros(256, np.int64)
+    positives[200], positives[120], negatives[100], negatives[10] = 60, 30, 50, 900
+    found = choose(ThresholdCounts(positives, negatives), step=4)
+    assert 100 < found.threshold * 255 <= 120
+    assert (found.precision, found.recall, found.iou) == (1.0, 1.0, 1.0)
+
+
+def test_class_share_names_the_values_seen() -> None:
+    share, values = class_share(bars(3))
+    assert share == pytest.approx(6 / 80)
+    assert values == [0, 1]

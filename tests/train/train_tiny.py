@@ -1,0 +1,23 @@
+"""Trains the tiny run in a folder, resuming what is there; started by tests as a process."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+import torch
+
+from tests.train.tiny_run import session, with_train
+
+torch.set_num_threads(1)
+
+if __name__ == "__main__":
+    folder, steps = Path(sys.argv[1]), int(sys.argv[2])
+    batch = int(sys.argv[3]) if len(sys.argv) > 3 else 2
+    run = session(folder, with_train(steps=steps, batch_size=batch, save_every=1))
+    result = run.fit(resume=True)
+    if run.run.accelerator.is_main_process:
+        (folder / "result.json").write_text(json.dumps(result.history))
