@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
 
 from sam_crack import durable
 from sam_crack.config.runs import new_run_folder, write_run_header
@@ -26,8 +30,9 @@ RUNS = Path("runs")
 def run_train(options: TrainOptions, console: Console, run_config: RunConfig) -> dict[str, object]:
     """Train adapters and head on a data set, and keep the best checkpoint by validation."""
     train, val = _splits(run_config)
-    folder = _folder(options, run_config)
-    with FolderLock(folder):
+    processes = PartialState()
+    folder = _agreed_folder(options, run_config, processes)
+    with FolderLock(folder) if processes.is_main_process else nullcontext():
         session = prepare(
             run_config,
             train,
@@ -41,7 +46,7 @@ def run_train(options: TrainOptions, console: Console, run_config: RunConfig) ->
         if options.dry_run:
             return {"run": folder, "dry_run": True}
         result = session.fit(resume=options.resume is not None)
-        summary = write_summary(folder, result)
+        summary = write_summary(folder, result) if processes.is_main_process else {}
     session.run.console.say(f"checkpoint: {folder / CHECKPOINT}")
     return {"run": folder, **summary}
 
@@ -67,6 +72,14 @@ def _splits(config: RunConfig) -> tuple[Dataset | Store, Dataset | Store]:
             "see `sam-crack data split`",
         )
     return train, val
+
+
+def _agreed_folder(options: TrainOptions, config: RunConfig, processes: PartialState) -> Path:
+    """Let one process choose the run folder, and tell the others."""
+    chosen = [_folder(options, config) if processes.is_main_process else None]
+    folder = broadcast_object_list(chosen)[0] if processes.num_processes > 1 else chosen[0]
+    assert isinstance(folder, Path)
+    return folder
 
 
 def _folder(options: TrainOptions, config: RunConfig) -> Path:

@@ -101,7 +101,9 @@ def fit(run: Run, *, resume: bool = False) -> FitResult:
     loss_of = losses.weighted_sum(settings.losses)
     optimizer = optim.make_optimizer(segmenter.trainable(), settings)
     start, best = _take_up(run, optimizer) if resume else (0, None)
-    log = tracking.Log(run.folder / "metrics.jsonl", keep_through=start)
+    log = tracking.Log(
+        run.folder / "metrics.jsonl", keep_through=start, write=accelerator.is_main_process
+    )
     batches = _batches(run, start)
     model, prepared = accelerator.prepare(segmenter, optimizer)
     bad_steps = 0

@@ -17,11 +17,12 @@ Row = dict[str, object]
 class Log:
     """Appends to `metrics.jsonl`; a resumed run first drops the lines it will write again."""
 
-    def __init__(self, path: Path, *, keep_through: int) -> None:
-        """Keep the lines up to a step, and continue after them."""
-        self.path = path
+    def __init__(self, path: Path, *, keep_through: int, write: bool = True) -> None:
+        """Keep the lines up to a step, and continue after them; one process writes for all."""
+        self.path, self.write = path, write
         self.rows = [row for row in _read(path) if int(str(row["step"])) <= keep_through]
-        path.write_text("".join(json.dumps(row) + "\n" for row in self.rows))
+        if write:
+            path.write_text("".join(json.dumps(row) + "\n" for row in self.rows))
 
     def step(self, step: int, *, loss: float, lr: float, seconds: float) -> None:
         """Record one optimiser step."""
@@ -37,6 +38,8 @@ class Log:
 
     def _write(self, row: Row) -> None:
         self.rows.append(row)
+        if not self.write:
+            return
         with self.path.open("a") as file:
             file.write(json.dumps(row) + "\n")
 
