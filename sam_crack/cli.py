@@ -74,6 +74,11 @@ VERBS: dict[str, Verb] = {
         options="sam_crack.config.data_verbs:DataCheckOptions",
         run="sam_crack.data.check:run_data_check",
     ),
+    "data stats": Verb(
+        "count and draw a data set: sizes, classes, lines, heat maps, a card and a poster",
+        options="sam_crack.config.data_verbs:DataStatsOptions",
+        run="sam_crack.studies.data_card:run_data_stats",
+    ),
     "data split": Verb(
         "split a data set so that no road, patient or picture is on both sides",
         options="sam_crack.config.data_verbs:DataSplitOptions",
