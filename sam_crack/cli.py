@@ -47,22 +47,22 @@ VERBS: dict[str, Verb] = {
     "weights list": Verb(
         "list the base weights and which are here",
         options="sam_crack.config.verbs:WeightsListOptions",
-        run="sam_crack.model.weights:run_weights_list",
+        run="sam_crack.weights.base:run_weights_list",
     ),
     "weights fetch": Verb(
         "download base weights once and verify them",
         options="sam_crack.config.verbs:WeightsFetchOptions",
-        run="sam_crack.model.weights:run_weights_fetch",
+        run="sam_crack.weights.base:run_weights_fetch",
     ),
     "weights verify": Verb(
         "compare base weights with their published sha256",
         options="sam_crack.config.verbs:WeightsVerifyOptions",
-        run="sam_crack.model.weights:run_weights_verify",
+        run="sam_crack.weights.base:run_weights_verify",
     ),
     "weights path": Verb(
         "print where base weights lie",
         options="sam_crack.config.verbs:WeightsPathOptions",
-        run="sam_crack.model.weights:run_weights_path",
+        run="sam_crack.weights.base:run_weights_path",
     ),
     "data list": Verb(
         "list the data sets that can be read, and where to get them",
@@ -83,6 +83,12 @@ VERBS: dict[str, Verb] = {
         "split a data set so that no road, patient or picture is on both sides",
         options="sam_crack.config.data_verbs:DataSplitOptions",
         run="sam_crack.data.split:run_data_split",
+    ),
+    "data sheet": Verb(
+        "draw the crops that training will see, with their masks",
+        options="sam_crack.config.data_verbs:DataSheetOptions",
+        run="sam_crack.data.sheet:run_data_sheet",
+        config=True,
     ),
     "data prepare": Verb(
         "lay frames out for training, so that a crop is read in a tenth of a millisecond",

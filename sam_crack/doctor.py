@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from sam_crack import __version__
+from sam_crack.config.home import home
 from sam_crack.console import Console
 from sam_crack.errors import BadInput
 from sam_crack.machine import Machine
@@ -135,16 +136,16 @@ def _matching_pair(torch: str) -> str:
 
 def check_storage(machine: Machine) -> Iterator[Finding]:
     """The cache folder, the base weights in it, and free disk."""
-    from sam_crack.model import cache
-    from sam_crack.model.weights import WEIGHTS, find
+    from sam_crack.weights import cache
+    from sam_crack.weights.base import WEIGHTS, find
 
-    home = cache.home()
+    folder = home()
     try:
-        cache.writable(home)
+        cache.writable(folder)
     except BadInput as error:
         yield Finding("cache", "fail", error.given, error.todo)
     else:
-        yield Finding("cache", "ok", str(home))
+        yield Finding("cache", "ok", str(folder))
     here = {name: find(name) for name in WEIGHTS}
     for name, path in here.items():
         if path is not None and path.stat().st_size != WEIGHTS[name].size:
@@ -153,8 +154,8 @@ def check_storage(machine: Machine) -> Iterator[Finding]:
     present = [name for name, path in here.items() if path is not None]
     cure = "" if "mobile_sam" in present else "sam-crack weights fetch mobile_sam"
     yield Finding("weights", "warn" if cure else "ok", ", ".join(present) or "none here", cure)
-    for name, folder in {"disk of the cache": home, "disk of this folder": Path.cwd()}.items():
-        free = machine.free_bytes(folder)
+    for name, place in {"disk of the cache": folder, "disk of this folder": Path.cwd()}.items():
+        free = machine.free_bytes(place)
         verdict: Verdict = "fail" if free < LEAST_DISK else "warn" if free < GOOD_DISK else "ok"
         cure = "" if verdict == "ok" else "free some space, or set SAM_CRACK_HOME elsewhere"
         yield Finding(name, verdict, f"{free / GIB:.1f} GiB free", cure)

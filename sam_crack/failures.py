@@ -69,6 +69,6 @@ def _report(error: BaseException) -> str:
 
 
 def _log_folder() -> Path:
-    from sam_crack.model.cache import home
+    from sam_crack.config.home import home
 
     return home() / "logs"

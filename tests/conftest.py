@@ -41,7 +41,7 @@ def mobile_sam_path() -> Path:
     """The published MobileSAM weights, fetched once into the cache."""
     from sam_crack.console import Console
     from sam_crack.errors import SamCrackError
-    from sam_crack.model import weights
+    from sam_crack.weights import base as weights
 
     try:
         return weights.fetch("mobile_sam", Console(quiet=True))

@@ -79,7 +79,7 @@ def load_checkpoint(
     meta = read_meta(folder, body, config.head)
     _check_files(folder, body)
     if state is None and config.backbone.pretrained:
-        from sam_crack.model.weights import load_base
+        from sam_crack.weights.base import load_base
 
         state, _ = load_base(config.backbone.name, trust_stamp=True)  # hashed right below
     segmenter = build_segmenter(config, state=state)

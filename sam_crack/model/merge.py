@@ -40,7 +40,7 @@ def run_merge(options: MergeOptions, console: Console) -> dict[str, object]:
     config = read_config(folder, read_description(folder))
     base: Mapping[str, Tensor] | None = None
     if config.backbone.pretrained:
-        from sam_crack.model.weights import load_base
+        from sam_crack.weights.base import load_base
 
         base, _ = load_base(config.backbone.name)
     segmenter, _ = load_checkpoint(folder, state=base)

@@ -123,7 +123,7 @@ def build_segmenter(
     """
     resolve_stride(config.head)
     if state is None and config.backbone.pretrained:
-        from sam_crack.model.weights import load_base
+        from sam_crack.weights.base import load_base
 
         state, _ = load_base(config.backbone.name)
     encoder = build_encoder(config.backbone, window=config.window, state=state)

@@ -23,13 +23,13 @@ from sam_crack.data.dataset import open_dataset
 from sam_crack.data.sample import Sample
 from sam_crack.data.synth.drive import run_synth
 from sam_crack.errors import SamCrackError
-from sam_crack.model.weights import fetch
 from sam_crack.studies.demo_page import summarise, write_page
 from sam_crack.studies.demo_truth import Looker
 from sam_crack.train.loop import FitResult
 from sam_crack.train.session import CHECKPOINT, prepare
 from sam_crack.train.state import FolderLock
 from sam_crack.train.validate import Validation
+from sam_crack.weights.base import fetch
 
 PRACTICE_DRIVES = 3
 """Roads to learn from, each with its own light, surface and cracks."""

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sam_crack import durable
+from sam_crack.config.home import home
 from sam_crack.errors import BadInput
 
 Arrays = dict[str, NDArray[Any]]
@@ -73,13 +74,7 @@ def mat_array(path: Path, key: str) -> NDArray[Any]:
 
 def cache_folder() -> Path:
     """Return where converted files are kept, beside the base weights."""
-    if given := os.environ.get("SAM_CRACK_HOME"):
-        return Path(given).expanduser() / "mat"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "sam-crack" / "mat"
-    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    # The XDG rule: a relative path there is to be ignored.
-    return (base if base.is_absolute() else Path.home() / ".cache") / "sam-crack" / "mat"
+    return home() / "mat"
 
 
 def _unpack(packed: bytes) -> Arrays:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sam_crack.errors import IntegrityError
-from sam_crack.model.archives import copy_member
+from sam_crack.weights.archives import copy_member
 
 MEMBER = "pack-1.0/weights/w.pt"
 CONTENT = random.Random(1).randbytes(40_000)
@@ -96,7 +96,7 @@ def test_a_bomb_before_the_member_is_cut_off(tmp_path, monkeypatch):
 
 
 def test_too_many_members_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("sam_crack.model.archives.MAX_MEMBERS", 3)
+    monkeypatch.setattr("sam_crack.weights.archives.MAX_MEMBERS", 3)
     many = [_file(f"pack-1.0/{number}", b"") for number in range(5)]
     with pytest.raises(IntegrityError, match="more than 3 members"):
         _copy(_tar(tmp_path / "a.tar.gz", *many, _file()))

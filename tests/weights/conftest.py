@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from sam_crack.model import weights
-from sam_crack.model.sources import Address, Package, WeightSpec
+from sam_crack.weights import base as weights
+from sam_crack.weights.table import Address, Package, WeightSpec
 
 CONTENT = random.Random(7).randbytes(600_000)
 

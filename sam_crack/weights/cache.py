@@ -12,25 +12,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from sam_crack.config.home import home
 from sam_crack.console import Console
 from sam_crack.durable import write_text
 from sam_crack.errors import BadInput
 
 MARGIN = 64 << 20
 """Bytes that stay free on the disk."""
-
-
-def home() -> Path:
-    """Return the folder for everything fetched: SAM_CRACK_HOME, or the user's cache folder."""
-    if given := os.environ.get("SAM_CRACK_HOME"):
-        return Path(given).expanduser()
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "sam-crack"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home()) / "sam-crack" / "Cache"
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    # The XDG rule: a relative path there is to be ignored.
-    return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "sam-crack"
 
 
 def weights_folder() -> Path:

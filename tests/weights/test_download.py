@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sam_crack.model.download import Transport, download
+from sam_crack.weights.download import Transport, download
 
 
 def _download(site, part: Path) -> list[int]:

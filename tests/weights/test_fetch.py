@@ -11,8 +11,9 @@ import pytest
 
 from sam_crack.console import Console
 from sam_crack.errors import BadInput, IntegrityError
-from sam_crack.model import cache, weights
-from sam_crack.model.sources import Address
+from sam_crack.weights import base as weights
+from sam_crack.weights import cache
+from sam_crack.weights.table import Address
 
 QUIET = Console(quiet=True)
 
@@ -106,7 +107,7 @@ def test_a_full_disk_ends_it_at_once_and_keeps_the_part(site, home, offer, monke
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr("sam_crack.model.download._transfer", full)
+        patch.setattr("sam_crack.weights.download._transfer", full)
         with pytest.raises(BadInput, match=r"the disk of .*weights is full"):
             weights.fetch("toy", QUIET)
     assert (home / "weights" / "w.pt.part").stat().st_size == 70_000
@@ -117,7 +118,7 @@ def test_a_full_disk_ends_it_at_once_and_keeps_the_part(site, home, offer, monke
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 def test_a_disk_that_fills_up_while_writing_is_named(site, home, offer, monkeypatch):
     offer(Address(url=site.url()))
-    monkeypatch.setattr("sam_crack.model.download._Part.drop", lambda _: None)
+    monkeypatch.setattr("sam_crack.weights.download._Part.drop", lambda _: None)
     (cache.writable(home / "weights") / "w.pt.part").symlink_to("/dev/full")
     with pytest.raises(BadInput, match=r"the disk of .*weights is full"):
         weights.fetch("toy", QUIET)
@@ -148,8 +149,8 @@ def test_processes_at_once_share_one_download(site, home, offer):
     spec = offer(Address(url=site.url()))
     code = f"""
         from sam_crack.console import Console
-        from sam_crack.model import weights
-        from sam_crack.model.sources import *
+        from sam_crack.weights import base as weights
+        from sam_crack.weights.table import *
         weights.WEIGHTS["toy"] = {spec!r}
         print(weights.fetch("toy", Console(quiet=True)))
     """

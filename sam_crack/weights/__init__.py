@@ -1,0 +1,1 @@
+"""Base weights: where they come from, how they are checked and kept."""
