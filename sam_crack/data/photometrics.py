@@ -43,7 +43,7 @@ def light(pixels: Bytes, rng: Rng, strength: float = 1.0) -> Bytes:
     """Change exposure, offset, gamma and, a little, the colour of the light."""
     gain, offset = np.exp(rng.uniform(-0.28, 0.26) * strength), rng.uniform(-25, 25) * strength
     gamma = np.exp(rng.uniform(-0.29, 0.30) * strength)
-    tint = np.exp(rng.normal(0, 0.03, 3) * strength)
+    tint = np.exp(rng.normal(0, 0.02, 3) * strength)
     base = np.linspace(0, 1, 256)[:, None] ** gamma * 255 * gain * tint + offset
     table = np.clip(np.round(base), 0, 255).astype(np.uint8)
     return np.asarray(cv2.LUT(pixels, table[:, None, :]), np.uint8)
