@@ -65,8 +65,8 @@ class DataSplitOptions:
     """Data set; `sam-crack data list` names them, `folder` is anyone's. Example: dnit."""
     root: Path
     """Folder in which it lies as published. Example: data/dnit."""
-    out: Path
-    """Folder for train.txt, val.txt, test.txt and split.json. Example: splits/dnit."""
+    out: Path | None = None
+    """Folder for train.txt, val.txt, test.txt and split.json; empty takes splits/NAME."""
     train: Annotated[float, Range(0, 1)] = 0.7
     """Share of the frames to learn from."""
     val: Annotated[float, Range(0, 1)] = 0.1
@@ -91,8 +91,8 @@ class DataPrepareOptions:
     """Data set; `sam-crack data list` names them, `folder` is anyone's. Example: dnit."""
     root: Path
     """Folder in which it lies as published. Example: data/dnit."""
-    out: Path
-    """Folder of the store; one begun earlier is continued. Example: stores/dnit."""
+    out: Path | None = None
+    """Folder of the store; one begun earlier is continued; empty takes stores/NAME."""
     split: str = ""
     """Split to prepare; empty prepares every frame. Example: train."""
     classes: tuple[str, ...] = ()

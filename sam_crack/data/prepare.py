@@ -32,7 +32,8 @@ def run_data_prepare(options: DataPrepareOptions, console: Console) -> dict[str,
         classes=options.classes,
         lists=options.lists,
     )
-    out, frames = options.out, options.out / FRAMES
+    out = options.out or Path("stores") / options.name
+    frames = out / FRAMES
     _refuse_other(out, dataset)
     todo = replace(
         dataset,

@@ -23,6 +23,7 @@ FORMAT = "sam_crack split 1"
 def run_data_split(options: DataSplitOptions, console: Console) -> dict[str, object]:
     """Deal whole groups out to the splits, and write the lists with a hash."""
     shares = _checked_shares(options)
+    out = options.out or Path("splits") / options.name
     # Lists beside the data are an earlier split; only what the layout itself says is published.
     dataset = open_dataset(options.name, options.root, lists=options.root / ".no-lists")
     published = sorted({record.split for record in dataset.records if record.split})
@@ -35,7 +36,7 @@ def run_data_split(options: DataSplitOptions, console: Console) -> dict[str, obj
     groups = find_groups(dataset, options, console)
     dealt = deal_out(groups, shares, seed=options.seed)
     result = _describe(dataset, dealt, groups, options)
-    _write(options, dealt, result)
+    _write(out, dealt, result, overwrite=options.overwrite)
     rows = [
         (
             split,
@@ -48,8 +49,8 @@ def run_data_split(options: DataSplitOptions, console: Console) -> dict[str, obj
     console.table(("split", "frames", "share", "asked"), rows)
     what = dataset.spec.grouped_by or "group"
     console.say(f"{len(groups)} units that stay together ({what}, or nearly equal pictures)")
-    console.say(f"{options.out}: {', '.join(f'{s}.txt' for s in dealt)}, split.json")
-    console.say(f"use it with --lists {options.out}, or copy the lists into {options.root}")
+    console.say(f"{out}: {', '.join(f'{s}.txt' for s in dealt)}, split.json")
+    console.say(f"use it with --lists {out}, or copy the lists into {options.root}")
     return result
 
 
@@ -179,20 +180,24 @@ def _describe(
 
 
 def _write(
-    options: DataSplitOptions, dealt: Mapping[str, Sequence[str]], result: dict[str, object]
+    out: Path,
+    dealt: Mapping[str, Sequence[str]],
+    result: dict[str, object],
+    *,
+    overwrite: bool,
 ) -> None:
     """Write the lists, and split.json last; another split is not replaced unasked."""
-    stamp = options.out / "split.json"
-    present = [path for s in SPLITS if (path := options.out / f"{s}.txt").exists()]
+    stamp = out / "split.json"
+    present = [path for s in SPLITS if (path := out / f"{s}.txt").exists()]
     former = None
     if stamp.is_file():
         try:
             former = json.loads(stamp.read_text("utf-8"))["sha256"]
         except (ValueError, KeyError, TypeError):
             former = "damaged"
-    if (present or former) and former != result["sha256"] and not options.overwrite:
+    if (present or former) and former != result["sha256"] and not overwrite:
         raise UsageError(
-            f"{options.out}: holds another split",
+            f"{out}: holds another split",
             "a new folder, or the very same split",
             "choose another --out, or add --overwrite",
         )
@@ -201,7 +206,7 @@ def _write(
         if path.stem not in dealt:
             path.unlink()
     for split, ids in dealt.items():
-        durable.write_text(options.out / f"{split}.txt", "".join(f"{name}\n" for name in ids))
+        durable.write_text(out / f"{split}.txt", "".join(f"{name}\n" for name in ids))
     durable.write_text(stamp, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
 
 
