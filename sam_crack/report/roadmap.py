@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sam_crack.errors import BadInput
-from sam_crack.report.geo import project
+from sam_crack.measure.place import project
 from sam_crack.report.markup import escape, tag
 from sam_crack.report.page import Mark, RoadMap, Severity
 

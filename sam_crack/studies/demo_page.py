@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from sam_crack.config.schema import RunConfig
 from sam_crack.data.synth.truth import REACH_M
+from sam_crack.measure.gpx import read_gpx
 from sam_crack.measure.metrics import Counts, f1, iou, precision, recall
+from sam_crack.measure.place import offset
 from sam_crack.report import page
-from sam_crack.report.geo import offset
-from sam_crack.report.gpx import read_gpx
 from sam_crack.report.html import write_report
 from sam_crack.report.overlay import Label, draw_overlay, thumbnail
 from sam_crack.report.plots import loss_curve, scatter_lengths

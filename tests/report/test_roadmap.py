@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sam_crack.errors import BadInput
-from sam_crack.report.geo import metres_per_degree
+from sam_crack.measure.place import metres_per_degree
 from sam_crack.report.page import Mark, RoadMap
 from sam_crack.report.roadmap import draw_map, legend
 

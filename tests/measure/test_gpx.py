@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from sam_crack.errors import BadInput
-from sam_crack.report import gpx
-from sam_crack.report.gpx import read_gpx
+from sam_crack.measure import gpx
+from sam_crack.measure.gpx import read_gpx
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<gpx version="1.1" creator="t" xmlns="{}"><trk>'
 NAMES = "http://www.topografix.com/GPX/1/1"
