@@ -91,6 +91,21 @@ def test_dice_equals_monai() -> None:
     torch.testing.assert_close(ours, reference)
 
 
+def test_focal_and_tversky_equal_monai() -> None:
+    from monai.losses import FocalLoss, TverskyLoss
+
+    torch.manual_seed(8)
+    logits, target = torch.randn(3, 1, 16, 16), (torch.rand(3, 16, 16) > 0.8).to(torch.uint8)
+    everywhere = torch.ones(3, 16, 16, dtype=torch.bool)
+    references = {
+        "focal": FocalLoss(gamma=2.0),
+        "tversky": TverskyLoss(sigmoid=True, alpha=0.3, beta=0.7, smooth_nr=1, smooth_dr=1),
+    }
+    for name, reference in references.items():
+        expected = reference(logits, target.unsqueeze(1).float())
+        torch.testing.assert_close(LOSSES[name](logits, target, everywhere), expected)
+
+
 def test_multi_class_dice_counts_every_foreground_class() -> None:
     target = torch.tensor([[[0, 1], [2, 2]]], dtype=torch.uint8)
     right = torch.nn.functional.one_hot(target.long(), 3).permute(0, 3, 1, 2) * 40.0
@@ -110,3 +125,104 @@ def test_weighted_sum_adds_its_terms() -> None:
 def test_unknown_loss_is_refused() -> None:
     with pytest.raises(UsageError, match=r"dise.*known are bce"):
         weighted_sum({"dise": 1.0})
+
+
+def test_lovasz_by_hand() -> None:
+    # Errors 1 - y f, worst first: 2.5 (truth), 1.2 (not), 0.4 (truth), then below zero.
+    logits = torch.tensor([[[[0.6, 0.2], [-3.0, -1.5]]]], dtype=torch.float64)
+    target = torch.tensor([[[1, 0], [0, 1]]], dtype=torch.uint8)
+    # Jaccard loss of taking these as errors: 1 of 2 -> 1/2; 1 wrong more of 3 -> 2/3; all -> 1.
+    value = 2.5 * (1 / 2) + 1.2 * (2 / 3 - 1 / 2) + 0.4 * (1 - 2 / 3)
+    assert LOSSES["lovasz"](logits, target, ALL).item() == pytest.approx(value)
+
+
+def test_lovasz_of_hard_classes_is_one_minus_their_mean_iou() -> None:
+    torch.manual_seed(4)
+    target, said = torch.randint(0, 3, (2, 1, 16, 16))
+    logits = torch.nn.functional.one_hot(said, 3).permute(0, 3, 1, 2) * 1e4
+    ious = [
+        ((said == k) & (target == k)).sum() / ((said == k) | (target == k)).sum() for k in (0, 1, 2)
+    ]
+    loss = LOSSES["lovasz"](logits, target.to(torch.uint8), torch.ones(1, 16, 16, dtype=torch.bool))
+    assert loss.item() == pytest.approx(1 - torch.stack(ious).mean().item(), rel=1e-5)
+
+
+def bar_of_five() -> Tensor:
+    target = torch.zeros(1, 15, 15, dtype=torch.uint8)
+    target[:, 3:12, 5:10] = 1
+    return target
+
+
+EVERYWHERE = torch.ones(1, 15, 15, dtype=torch.bool)
+
+
+def test_skeleton_recall_is_the_share_of_the_tube() -> None:
+    from skimage.morphology import dilation, skeletonize
+
+    target = bar_of_five()
+    mask = target[0].numpy() > 0
+    tube = dilation(dilation(skeletonize(mask))) & mask
+    logits = torch.full((1, 1, 15, 15), -50.0)
+    logits[:, :, :7] = 50.0
+    expected = 1 - (tube[:7].sum() + 1) / (tube.sum() + 1)
+    assert LOSSES["skeleton_recall"](logits, target, EVERYWHERE).item() == pytest.approx(expected)
+    assert 0.2 < expected < 0.8
+    # What is found beside the truth costs nothing here.
+    logits[:, :, 13:] = 50.0
+    assert LOSSES["skeleton_recall"](logits, target, EVERYWHERE).item() == pytest.approx(expected)
+
+
+def test_scnp_sees_only_the_worst_neighbour_of_its_class() -> None:
+    target = torch.tensor([[[1, 1, 1, 0, 0, 0]]], dtype=torch.uint8)
+    logits = torch.tensor([[[[4.0, 3.0, 1.0, -1.0, -3.0, 2.0]]]])
+    worst = torch.tensor([[[[3.0, 1.0, 1.0, -1.0, 2.0, 2.0]]]])
+    valid = torch.ones(1, 1, 6, dtype=torch.bool)
+    expected = LOSSES["bce"](worst, target, valid) + LOSSES["dice"](worst, target, valid)
+    torch.testing.assert_close(LOSSES["scnp"](logits, target, valid), expected)
+
+
+def test_boundary_weighs_by_distance() -> None:
+    from scipy.ndimage import distance_transform_edt
+
+    target = bar_of_five()
+    mask = target[0].numpy() > 0
+    signed = distance_transform_edt(~mask) - (distance_transform_edt(mask) - 1) * mask
+    torch.manual_seed(5)
+    logits = torch.randn(1, 1, 15, 15)
+    expected = (logits.sigmoid()[0, 0].numpy() * signed / 15).mean()
+    found = LOSSES["boundary"](logits, target, EVERYWHERE).item()
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("fill", [0, 1])
+def test_crops_of_one_class_only_are_finite(name: str, fill: int) -> None:
+    logits = torch.randn(1, 1, 8, 8, requires_grad=True)
+    target = torch.full((1, 8, 8), fill, dtype=torch.uint8)
+    loss = LOSSES[name](logits, target, torch.ones(1, 8, 8, dtype=torch.bool))
+    loss.backward()
+    assert loss.isfinite()
+    assert logits.grad is not None
+    assert logits.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_right_answer_is_the_best_one(name: str) -> None:
+    target = bar_of_five()
+    right = (target.float() * 2 - 1).unsqueeze(1) * 20
+    wide = torch.nn.functional.max_pool2d(right, 3, 1, 1)
+    none = torch.full_like(right, -20.0)
+    perfect, fat, nothing = (LOSSES[name](x, target, EVERYWHERE) for x in (right, wide, none))
+    assert perfect < nothing
+    assert perfect <= fat + 1e-6
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_several_classes_teach_each_its_own(name: str) -> None:
+    torch.manual_seed(6)
+    target = torch.zeros(2, 12, 12, dtype=torch.uint8)
+    target[:, 2:5, 1:11], target[:, 7:10, 1:11] = 1, 2
+    valid = torch.ones(2, 12, 12, dtype=torch.bool)
+    right = torch.nn.functional.one_hot(target.long(), 3).permute(0, 3, 1, 2) * 12.0
+    swapped = right[:, [0, 2, 1]]
+    assert LOSSES[name](right, target, valid) < LOSSES[name](swapped, target, valid)
