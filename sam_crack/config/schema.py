@@ -129,7 +129,7 @@ class DataConfig:
     """Largest move of a crop's corner, as a share of its side."""
     weather: Annotated[float, Range(0, 2)] = 1.0
     """How strongly light, shadow, rain, blur, noise and compression vary: 0 not at all, 1 as on
-    roads."""
+    roads; below 0.5 without shadow and rain. Example: 0.4 for tissue and X-rays."""
     stain: Annotated[float, Range(0, 2)] = 0.0
     """How strongly the stains of H&E tissue vary: 0 not at all, 1 as between laboratories."""
     num_workers: Annotated[int, Range(0, 64)] = 0
@@ -153,7 +153,25 @@ class TrainConfig:
     weight_decay: Annotated[float, Range(0, 1)] = 0.01
     """AdamW decay of weight matrices; norms and biases have none."""
     warmup: Annotated[int, Range(0)] = 20
-    """Steps of linear warm-up; cosine decay follows."""
+    """Steps of linear warm-up; `schedule` follows."""
+    schedule: Literal["cosine", "poly"] = "cosine"
+    """How the rate falls after the warm-up: half a cosine to 1 %, or (1 - share done) ** 0.9."""
+    ema: Annotated[float, Range(0, 0.99999)] = 0.0
+    """Decay per step of a running mean of the trained weights, which is then what is validated and
+    kept; 0 takes the weights as they are. Example: 0.99."""
+    patience: Annotated[int, Range(0)] = 0
+    """Validations in a row without a better score after which training ends; 0 never ends early."""
+    recompute: bool = False
+    """Forget activations inside encoder blocks and compute them again for the gradient: about a
+    third more time, several times less memory."""
+    compile: bool = False
+    """Compile each encoder block with torch.compile; pays on GPUs, after a minute's start."""
+    cache_crops: Annotated[int, Range(0)] = 0
+    """With adapter method head_only: draw only so many different crops, and encode each once; 0
+    passes every crop through the encoder. Example: 512."""
+    track: Literal["none", "wandb", "tensorboard"] = "none"
+    """Where to report besides metrics.jsonl. wandb stays offline unless WANDB_MODE=online is set;
+    tensorboard has to be installed."""
     clip_norm: Annotated[float, Range(0)] = 1.0
     """Largest gradient norm; 0 switches clipping off."""
     losses: dict[str, float] = field(default_factory=lambda: {"bce": 1.0, "dice": 1.0})

@@ -11,6 +11,7 @@ Rng = np.random.Generator
 
 # Optical density of hematoxylin, eosin and a residual, as unit rows (Ruifrok & Johnston 2001).
 _STAINS = np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]])
+_BRIGHTEST, _DARKEST = 185.0, 25.0  # mean grey level
 _STAINS /= np.linalg.norm(_STAINS, axis=1, keepdims=True)
 
 
@@ -20,21 +21,23 @@ def road_weather(pixels: Bytes, rng: Rng, strength: float = 1.0) -> Bytes:
     Args:
         pixels: (height, width, 3), RGB.
         rng: Source of every choice; the same number of draws whatever the strength.
-        strength: 0 changes nothing, 1 as much as roads and dashcams do.
+        strength: 0 changes nothing, 1 as much as roads and dashcams do. Below 0.5 there is neither
+            shadow nor rain, as in tissue, X-rays and halls.
     """
     chance = rng.random(7)
     seeds = rng.integers(0, 2**63, 7)
+    anywhere, outdoors = min(1.0, 2 * strength), min(1.0, max(0.0, 2 * strength - 1))
     effects = (
-        (cast_shadow, 0.15),
-        (rain_film, 0.05),
-        (light, 1.0),
-        (motion_blur, 0.1),
-        (defocus, 0.15),
-        (sensor_noise, 0.25),
-        (jpeg_again, 0.2),
+        (cast_shadow, 0.15 * outdoors),
+        (rain_film, 0.05 * outdoors),
+        (light, float(strength > 0)),
+        (motion_blur, 0.1 * anywhere),
+        (defocus, 0.15 * anywhere),
+        (sensor_noise, 0.25 * anywhere),
+        (jpeg_again, 0.2 * anywhere),
     )
     for (effect, share), drawn, seed in zip(effects, chance, seeds, strict=True):
-        if strength > 0 and drawn < share * min(1.0, 2 * strength):
+        if drawn < share:
             pixels = effect(pixels, np.random.default_rng(seed), strength)
     return pixels
 
@@ -45,6 +48,10 @@ def light(pixels: Bytes, rng: Rng, strength: float = 1.0) -> Bytes:
     gamma = np.exp(rng.uniform(-0.29, 0.30) * strength)
     tint = np.exp(rng.normal(0, 0.02, 3) * strength)
     base = np.linspace(0, 1, 256)[:, None] ** gamma * 255 * gain * tint + offset
+    # A camera exposes so that the road is neither white nor black; so must this.
+    level = float(base[round(float(pixels[::4, ::4].mean()))].mean())
+    base *= min(1.0, _BRIGHTEST / max(level, 1.0))
+    base += max(0.0, _DARKEST - level)
     table = np.clip(np.round(base), 0, 255).astype(np.uint8)
     return np.asarray(cv2.LUT(pixels, table[:, None, :]), np.uint8)
 

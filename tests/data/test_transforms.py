@@ -214,6 +214,29 @@ def test_weather_is_seeded_and_can_be_off():
     np.testing.assert_array_equal(off, picture)
 
 
+@pytest.mark.parametrize(("strength", "share"), [(0.4, 0.0), (1.0, 0.15)])
+def test_shadows_fall_outdoors_only(strength: float, share: float, monkeypatch: pytest.MonkeyPatch):
+    fallen = []
+
+    def count(pixels, rng, strength):
+        fallen.append(1)
+        return pixels
+
+    monkeypatch.setattr(photometrics, "cast_shadow", count)
+    picture = scene(4, (16, 16))
+    for seed in range(400):
+        photometrics.road_weather(picture, np.random.default_rng(seed), strength)
+    assert len(fallen) / 400 == pytest.approx(share, abs=0.05)
+
+
+@pytest.mark.parametrize("level", [5, 60, 130, 235])
+def test_light_leaves_the_road_neither_white_nor_black(level: int):
+    picture = np.clip(scene(4, (64, 64)).astype(int) // 8 + level - 15, 0, 255).astype(np.uint8)
+    for seed in range(60):
+        mean = photometrics.light(picture, np.random.default_rng(seed)).mean()
+        assert 15 < mean < 200
+
+
 def test_stain_jitter_scales_the_stains_that_scikit_image_finds():
     stains = np.zeros((40, 40, 3))
     stains[..., 0], stains[..., 1] = 0.06, 0.04
