@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -40,7 +41,7 @@ def survey(
     starts = range(0, total, _FRAMES_PER_TASK)
     # Not forked: the parent may hold locks of BLAS or OpenCV threads.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_single_thread) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_process) as pool:
         waiting: deque[Future[list[T]]] = deque()
         try:
             for start in starts:
@@ -67,6 +68,7 @@ def _look_at(look: Callable[[Dataset, int], T], part: Sequence[object]) -> list[
     return [look(part, index) for index in range(len(part))]
 
 
-def _single_thread() -> None:
-    """Keep processes from taking each other's cores."""
+def _prepare_process() -> None:
+    """Keep processes from taking each other's cores, and leave Ctrl-C to the one that started."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
