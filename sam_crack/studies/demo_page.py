@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sam_crack.config.schema import RunConfig
+from sam_crack.data.synth.dataset import drive_camera
 from sam_crack.data.synth.truth import REACH_M
 from sam_crack.measure.gpx import read_gpx
 from sam_crack.measure.metrics import Counts, f1, iou, precision, recall
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 FULL_WIDTH_PX, THUMBNAIL_PX = 1920, 640
 SHORTEST_LABEL_MM = 500
+POINTS_PER_MARK = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,9 +206,9 @@ def _row(frame: str, crack: TrueCrack) -> tuple[page.Cell, ...]:
 
 
 def _map(results: Sequence[FrameResult], drive: Path) -> page.RoadMap:
-    track = read_gpx(drive / "track.gpx")
+    track, camera = read_gpx(drive / "track.gpx"), drive_camera(drive)
     marks = []
-    for result, lat, lon, heading in zip(results, *_places(results, drive), strict=True):
+    for result, *place in zip(results, *_places(results, drive), strict=True):
         for crack in result.cracks:
             if crack.ground is None:
                 continue
@@ -215,8 +217,12 @@ def _map(results: Sequence[FrameResult], drive: Path) -> page.RoadMap:
                 f"{crack.kind}, {ground.length_mm / 1000:.1f} m long, "
                 f"{ground.width_mean_mm:.0f} mm wide, frame {result.name}"
             )
-            place = offset(lat, lon, heading, x_right_m=ground.x_m, z_ahead_m=ground.z_m)
-            marks.append(page.Mark(lat_lon=[place], severity=ground.severity, text=text))
+            line = max(crack.lines, key=len)
+            on_road = camera.to_ground(line[:: max(1, len(line) // POINTS_PER_MARK)])
+            course = [
+                offset(place[0], place[1], place[2], x_right_m=x, z_ahead_m=z) for x, z in on_road
+            ]
+            marks.append(page.Mark(lat_lon=course, severity=ground.severity, text=text))
     return page.RoadMap(
         title="Map of the drive",
         track=list(zip(track.lat_deg.tolist(), track.lon_deg.tolist(), strict=True)),
