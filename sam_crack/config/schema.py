@@ -105,6 +105,9 @@ class DataConfig:
     """Data set; `sam-crack data list` names them. Example: dnit."""
     root: Path | None = None
     """Folder in which the data set lies as published."""
+    lists: Path | None = None
+    """Folder of train.txt, val.txt and test.txt, as `sam-crack data split` writes them; empty looks
+    in the root. Example: splits/dnit."""
     train: str = "train"
     """Split to learn from."""
     val: str = "val"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -63,6 +64,7 @@ def run_data_prepare(options: DataPrepareOptions, console: Console) -> dict[str,
     if options.dry_run:
         return result | {"dry_run": True}
     frames.mkdir(parents=True, exist_ok=True)
+    _sweep(frames)
     durable.write_text(out / "begun.json", json.dumps(_identity(dataset)) + "\n")
     written = survey(todo, partial(_write_frame, folder=frames), num_workers=options.workers)
     for _ in console.progress(written, "preparing", total=len(todo), unit="frame"):
@@ -78,6 +80,13 @@ def run_data_prepare(options: DataPrepareOptions, console: Console) -> dict[str,
     console.say(f"{out}: {len(open_store(out))} frames, {_size(total)}; train on it with")
     console.say(f"  sam-crack train --data.name {options.name} --data.root {out}")
     return result | {"bytes": total, "written": len(todo)}
+
+
+def _sweep(frames: Path) -> None:
+    """Remove what a killed run left half written; an hour old, so it is nobody's any more."""
+    for path in frames.glob(".*"):
+        if path.stat().st_mtime < time.time() - 3600:
+            path.unlink(missing_ok=True)
 
 
 def file_name(record: Record) -> str:

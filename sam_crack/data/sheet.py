@@ -8,7 +8,7 @@ import numpy as np
 
 from sam_crack import durable
 from sam_crack.config.data_verbs import DataSheetOptions
-from sam_crack.config.schema import RunConfig
+from sam_crack.config.schema import DataConfig, RunConfig
 from sam_crack.console import Console
 from sam_crack.data.crops import Crop, CropDrawer
 from sam_crack.data.dataset import Dataset
@@ -27,7 +27,7 @@ def run_data_sheet(
     if options.out.suffix.lower() != ".png":
         raise UsageError(f"{options.out}", "a picture ending in .png", "name it sheet.png")
     config = replace(run_config.data, name=options.name, root=options.root)
-    samples = _open(options, config.train, config.classes)
+    samples = _open(options, config)
     window = run_config.model.window
     drawer = CropDrawer(samples, window, config=config, seed=run_config.seed)
     numbers = range(options.start, options.start + options.crops)
@@ -60,14 +60,19 @@ def run_data_sheet(
     }
 
 
-def _open(options: DataSheetOptions, configured: str, classes: tuple[str, ...]) -> Dataset | Store:
+def _open(options: DataSheetOptions, config: DataConfig) -> Dataset | Store:
     """Open the split that is asked for, or that training takes; a set without splits whole."""
-    if options.split:
-        return open_samples(options.name, options.root, split=options.split, classes=classes)
-    samples = open_samples(options.name, options.root, classes=classes)
-    if not any(record.split for record in samples.records):
-        return samples
-    return open_samples(options.name, options.root, split=configured, classes=classes)
+    if not options.split:
+        whole = open_samples(options.name, options.root, classes=config.classes, lists=config.lists)
+        if not any(record.split for record in whole.records):
+            return whole
+    return open_samples(
+        options.name,
+        options.root,
+        split=options.split or config.train,
+        classes=config.classes,
+        lists=config.lists,
+    )
 
 
 def _tile(crop: Crop, colours: dict[int, tuple[int, int, int]]) -> Tile:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sam_crack import durable
@@ -13,7 +14,7 @@ from sam_crack.config.data_verbs import DataSplitOptions
 from sam_crack.console import Console
 from sam_crack.data.dataset import Dataset, open_dataset
 from sam_crack.data.duplicates import NEAR_LIKENESS, Fingerprint, find_alike, fingerprint
-from sam_crack.data.sets.layout import SPLITS
+from sam_crack.data.sets.layout import SPLIT_STAMP, SPLITS
 from sam_crack.data.survey import survey
 from sam_crack.errors import BadInput, UsageError
 
@@ -26,32 +27,56 @@ def run_data_split(options: DataSplitOptions, console: Console) -> dict[str, obj
     out = options.out or Path("splits") / options.name
     # Lists beside the data are an earlier split; only what the layout itself says is published.
     dataset = open_dataset(options.name, options.root, lists=options.root / ".no-lists")
-    published = sorted({record.split for record in dataset.records if record.split})
-    if published:
-        raise UsageError(
-            f"{options.name} comes split into {', '.join(published)}",
-            "a set without a split: figures on another one compare with nobody's",
-            "use the published split as it is",
-        )
-    groups = find_groups(dataset, options, console)
+    dealing, held = _hold_back(dataset, options, console)
+    if held:
+        shares = {split: share for split, share in shares.items() if split != "test"}
+        shares = {split: share / sum(shares.values()) for split, share in shares.items()}
+    groups = find_groups(dealing, options, console)
     dealt = deal_out(groups, shares, seed=options.seed)
+    if held:
+        dealt["test"] = held
     result = _describe(dataset, dealt, groups, options)
     _write(out, dealt, result, overwrite=options.overwrite)
     rows = [
         (
             split,
-            len(dealt[split]),
-            f"{len(dealt[split]) / len(dataset):.1%}",
-            f"{shares[split]:.1%}",
+            len(ids),
+            f"{len(ids) / len(dataset):.1%}",
+            f"{shares[split] * len(dealing) / len(dataset):.1%}"
+            if split in shares
+            else "published",
         )
-        for split in dealt
+        for split, ids in dealt.items()
     ]
     console.table(("split", "frames", "share", "asked"), rows)
     what = dataset.spec.grouped_by or "group"
     console.say(f"{len(groups)} units that stay together ({what}, or nearly equal pictures)")
     console.say(f"{out}: {', '.join(f'{s}.txt' for s in dealt)}, split.json")
-    console.say(f"use it with --lists {out}, or copy the lists into {options.root}")
+    console.say(f"check and prepare with --lists {out}, train with --data.lists {out}")
     return result
+
+
+def _hold_back(
+    dataset: Dataset, options: DataSplitOptions, console: Console
+) -> tuple[Dataset, list[str]]:
+    """Return what is to be dealt out, and the ids of a published test split, which stays.
+
+    A set that comes with train and test only gets its val out of train; one that comes with all
+    three, or in folds, is refused: figures on another split compare with nobody's.
+    """
+    published = sorted({record.split for record in dataset.records if record.split})
+    if not published:
+        return dataset, []
+    if published != ["test", "train"]:
+        raise UsageError(
+            f"{options.name} comes split into {', '.join(published)}",
+            "a set without a published split, or with train and test only",
+            "use the published split as it is",
+        )
+    console.say(f"{options.name} comes split into train and test: val is taken out of train")
+    train = tuple(record for record in dataset.records if record.split == "train")
+    held = sorted(record.id for record in dataset.records if record.split == "test")
+    return replace(dataset, records=train), held
 
 
 def _checked_shares(options: DataSplitOptions) -> dict[str, float]:
@@ -160,7 +185,7 @@ def _describe(
 ) -> dict[str, object]:
     """Make sure that nothing leaks, and return what split.json holds."""
     where = {name: split for split, ids in dealt.items() for name in ids}
-    assert len(where) == len(dataset) == sum(map(len, dealt.values()))
+    assert len(where) == sum(map(len, dealt.values())) == len(dataset)
     assert all(len({where[name] for name in ids}) == 1 for ids in groups.values())
     by_split = defaultdict[str, set[str]](set)
     for record in dataset.records:
@@ -187,7 +212,7 @@ def _write(
     overwrite: bool,
 ) -> None:
     """Write the lists, and split.json last; another split is not replaced unasked."""
-    stamp = out / "split.json"
+    stamp = out / SPLIT_STAMP
     present = [path for s in SPLITS if (path := out / f"{s}.txt").exists()]
     former = None
     if stamp.is_file():
@@ -213,7 +238,7 @@ def _write(
 def read_split(folder: Path) -> dict[str, list[str]]:
     """Read a written split, after comparing it with its hash."""
     try:
-        expected = json.loads((folder / "split.json").read_text("utf-8"))["sha256"]
+        expected = json.loads((folder / SPLIT_STAMP).read_text("utf-8"))["sha256"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInput(f"{folder}: no split here ({error})", "a folder of `data split`") from error
     dealt = {

@@ -61,7 +61,7 @@ def _splits(config: RunConfig) -> tuple[Dataset | Store, Dataset | Store]:
             "add --data.root FOLDER",
         )
     train, val = (
-        open_samples(data.name, data.root, split=split, classes=data.classes)
+        open_samples(data.name, data.root, split=split, classes=data.classes, lists=data.lists)
         for split in (data.train, data.val)
     )
     shared = {record.id for record in train.records} & {record.id for record in val.records}

@@ -117,11 +117,36 @@ def test_another_split_is_not_replaced_unasked(tmp_path: Path):
         split(root, root)  # the lists of the set itself
 
 
+def published(root: Path, *parts: str) -> Path:
+    for number, part in enumerate(parts):
+        write_set(root / part, 6, first=6 * number)
+    return root
+
+
 def test_a_published_split_is_not_dealt_anew(tmp_path: Path):
-    for part in ("train", "test"):
-        write_set(tmp_path / "set" / part, 4)
-    with pytest.raises(UsageError, match="comes split into test, train"):
-        split(tmp_path / "set", tmp_path / "out", "folder")
+    root = published(tmp_path / "set", "train", "val", "test")
+    with pytest.raises(UsageError, match="comes split into test, train, val"):
+        split(root, tmp_path / "out", "folder")
+
+
+def test_a_published_test_split_stays_and_val_comes_out_of_train(tmp_path: Path):
+    root, out = published(tmp_path / "set", "train", "test"), tmp_path / "out"
+    whole = open_dataset("folder", root)
+    test = [record.id for record in whole.records if record.split == "test"]
+    found = split(root, out, "folder", train=0.5, val=0.25, test=0.25)
+    assert found["frames"] == {"train": 4, "val": 2, "test": 6}
+    dealt = read_split(out)
+    assert dealt["test"] == test
+    for name, ids in dealt.items():
+        opened = open_dataset("folder", root, split=name, lists=out)
+        assert [record.id for record in opened.records] == ids
+
+
+def test_lists_of_others_do_not_change_a_published_split(tmp_path: Path):
+    root = published(tmp_path / "set", "train", "test")
+    before = [record.split for record in open_dataset("folder", root).records]
+    (root / "val.txt").write_text("f000\n")
+    assert [record.split for record in open_dataset("folder", root).records] == before
 
 
 def test_shares_must_add_up(tmp_path: Path):

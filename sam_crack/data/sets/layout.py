@@ -12,6 +12,7 @@ from sam_crack.data.sets.spec import Record
 from sam_crack.errors import BadInput
 
 SPLITS = ("train", "val", "test")
+SPLIT_STAMP = "split.json"
 _MAX_LIST_BYTES = 64_000_000
 
 
@@ -115,8 +116,10 @@ def read_list(path: Path) -> list[str]:
 def assign_splits(records: Iterable[Record], folder: Path) -> Iterator[Record]:
     """Give records without a split the one whose `<split>.txt` in the folder names them.
 
-    A line may be an id, a file name, or a path that ends in one.
+    A line may be an id, a file name, or a path that ends in one. Lists with a `split.json` beside
+    them were made by `sam-crack data split`, for this set: they win over a published split.
     """
+    ours = (folder / SPLIT_STAMP).is_file()
     by_name: dict[str, str] = {}
     by_tail: dict[str, set[str]] = {}
     for split in SPLITS:
@@ -132,7 +135,7 @@ def assign_splits(records: Iterable[Record], folder: Path) -> Iterator[Record]:
                 )
             by_tail.setdefault(tail, set()).add(split)
     for record in records:
-        if record.split or not by_name:
+        if (record.split and not ours) or not by_name:
             yield record
             continue
         # A bare file name decides only where it names one split, as in lists of full paths.
