@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import assert_never
 
 import torch
 from torch import nn
 
 from sam_crack.config.schema import TrainConfig
+
+POLY_POWER = 0.9
+"""The usual one since DeepLab (Chen 2016, section 4.1)."""
 
 
 def make_optimizer(
@@ -33,12 +37,18 @@ def make_optimizer(
 
 
 def rate_factor(step: int, config: TrainConfig) -> float:
-    """Share of the peak rate at a step: linear warm-up, then a cosine down to 1 %."""
+    """Share of the peak rate at a step: linear warm-up, then down along the schedule."""
     if step < config.warmup:
         return (step + 1) / config.warmup
     rest = max(1, config.steps - config.warmup)
     done = min(1.0, (step - config.warmup) / rest)
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done))
+    match config.schedule:
+        case "cosine":
+            return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done))
+        case "poly":
+            return float((1 - done) ** POLY_POWER)
+        case never:
+            assert_never(never)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, step: int, config: TrainConfig) -> float:

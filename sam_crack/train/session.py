@@ -18,7 +18,10 @@ from sam_crack.data.sample import Sample
 from sam_crack.model.checkpoint import save_checkpoint
 from sam_crack.model.description import CheckpointMeta
 from sam_crack.model.segmenter import Segmenter, build_segmenter
-from sam_crack.train.loop import FitResult, Run, fit
+from sam_crack.train.blocks import set_up_blocks
+from sam_crack.train.loop import FitResult, fit
+from sam_crack.train.run import Run
+from sam_crack.train.trackers import Tracker
 from sam_crack.train.validate import Validation, Validator
 
 CHECKPOINT = "checkpoint"
@@ -35,7 +38,10 @@ class Session:
 
     def fit(self, *, resume: bool) -> FitResult:
         """Train, or go on where the last saved state stands."""
-        return fit(self.run, resume=resume)
+        try:
+            return fit(self.run, resume=resume)
+        finally:
+            self.run.tracker.close(self.run.folder / CHECKPOINT)
 
 
 def prepare(
@@ -54,6 +60,7 @@ def prepare(
     segmenter = build_segmenter(
         config.model, device=accelerator.device, total_steps=config.train.steps
     )
+    set_up_blocks(segmenter.encoder, config.train)
     voice = console if accelerator.is_main_process else Console(quiet=True, no_progress=True)
     validator = Validator(
         segmenter, val, config=config.infer, accelerator=accelerator, console=voice
@@ -80,6 +87,8 @@ def prepare(
         console=voice,
         validate=validator,
         save_best=save_best,
+        tracker=Tracker(config, folder, console, write=accelerator.is_main_process),
+        data_hash=data_hash,
     )
     return Session(run=run, validator=validator, segmenter=segmenter)
 

@@ -39,13 +39,15 @@ class State:
     """State of the random number generators of this process."""
     schedule: Mapping[str, Tensor] = field(default_factory=dict)
     """What an adapter that follows a schedule remembers."""
+    average: Mapping[str, Tensor] = field(default_factory=dict)
+    """Running mean of the trained weights, where the run keeps one."""
 
 
 def save_state(folder: Path, state: State, *, keep: int = 2) -> Path:
     """Write `folder/step-N`, manifest last, then prune older ones but the newest `keep`."""
     final = folder / f"step-{state.step:08d}"
     with durable.new_folder(final) as aside:
-        for name in ("trainable", "optimizer", "random", "schedule"):
+        for name in ("trainable", "optimizer", "random", "schedule", "average"):
             tensors = {key: value.contiguous().cpu() for key, value in getattr(state, name).items()}
             save_file(tensors, aside / f"{name}.safetensors")
         facts = {"format": FORMAT, "step": state.step, "facts": dict(state.facts)}
@@ -87,6 +89,10 @@ def load_state(path: Path) -> State:
             optimizer=load_file(path / "optimizer.safetensors"),
             random=load_file(path / "random.safetensors"),
             schedule=load_file(path / "schedule.safetensors"),
+            # States of before there was a running mean have none.
+            average=load_file(path / "average.safetensors")
+            if "average.safetensors" in manifest
+            else {},
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         raise _broken(path, str(error)) from error
@@ -113,6 +119,7 @@ def capture(
     step: int,
     facts: Mapping[str, object],
     schedule: Mapping[str, Tensor] | None = None,
+    average: Mapping[str, Tensor] | None = None,
 ) -> State:
     """Take the state out of live objects."""
     named = {name: p for name, p in model.named_parameters() if p.requires_grad}
@@ -131,6 +138,7 @@ def capture(
         optimizer=slots,
         random=random,
         schedule=schedule or {},
+        average=average or {},
     )
 
 

@@ -24,9 +24,10 @@ class Log:
         if write:
             path.write_text("".join(json.dumps(row) + "\n" for row in self.rows))
 
-    def step(self, step: int, *, loss: float, lr: float, seconds: float) -> None:
-        """Record one optimiser step."""
-        self._write({"step": step, "loss": loss, "lr": lr, "seconds": round(seconds, 4)})
+    def step(self, step: int, *, loss: float, lr: float, seconds: float, foreground: float) -> None:
+        """Record one optimiser step, and the share of foreground in what it was shown."""
+        shown = {"foreground": round(foreground, 6), "seconds": round(seconds, 4)}
+        self._write({"step": step, "loss": loss, "lr": lr, **shown})
 
     def validation(self, found: Validation) -> None:
         """Record one validation."""

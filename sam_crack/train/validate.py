@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
+from numpy.typing import NDArray
 
 from sam_crack.config.schema import InferConfig
 from sam_crack.console import Console
@@ -25,6 +27,10 @@ from sam_crack.measure.metrics import (
 )
 from sam_crack.model.segmenter import Segmenter
 
+SHOWN = 4
+"""Frames whose probabilities are kept, to be looked at."""
+_NOT_YET = np.zeros((0, 0), np.uint8)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Validation:
@@ -36,6 +42,10 @@ class Validation:
     f1: float
     precision: float
     recall: float
+    share: float = 0.0
+    """Share of all pixels that are foreground at the threshold."""
+    highest: float = 1.0
+    """Highest probability given to any pixel."""
 
     def facts(self) -> dict[str, float]:
         """Plain values for JSON."""
@@ -67,6 +77,8 @@ class Validator:
                 "name another split with --data.val",
             )
         self.segmenter, self.samples = segmenter, samples
+        mine = range(accelerator.process_index, len(samples), accelerator.num_processes)
+        self.probs: dict[int, NDArray[np.uint8]] = dict.fromkeys(_spread(mine), _NOT_YET)
         self.accelerator, self.console = accelerator, console
         self.predictor = Predictor(
             segmenter,
@@ -88,6 +100,8 @@ class Validator:
         for index in self.console.progress(mine, "validate", unit="frame"):
             sample = self.samples[index]
             prob = self.predictor.frame(sample.image).prob
+            if index in self.probs:
+                self.probs[index] = prob
             total += count_levels(prob, sample.mask, sample.ignore)
         return choose(self._add_up(total), step)
 
@@ -107,4 +121,17 @@ def choose(counts: ThresholdCounts, step: int) -> Validation:
     there = counts.at(to_level(threshold))
     scores = (score(there, empty="zero") or 0.0 for score in (iou, f1, precision, recall))
     names = ("iou", "f1", "precision", "recall")
-    return Validation(step=step, threshold=threshold, **dict(zip(names, scores, strict=True)))
+    levels = counts.positives + counts.negatives
+    return Validation(
+        step=step,
+        threshold=threshold,
+        share=(there.tp + there.fp) / max(1, int(levels.sum())),
+        highest=int(np.flatnonzero(levels).max(initial=0)) / 255,
+        **dict(zip(names, scores, strict=True)),
+    )
+
+
+def _spread(numbers: Sequence[int], count: int = SHOWN) -> list[int]:
+    """Return so many of the numbers, from all over the sequence."""
+    places = np.linspace(0, len(numbers) - 1, min(count, len(numbers))).round().astype(int)
+    return [numbers[place] for place in np.unique(places)]

@@ -17,7 +17,8 @@ from sam_crack.errors import BadInput, Interrupted, SamCrackError, UsageError
 from sam_crack.measure.metrics import ThresholdCounts
 from sam_crack.model.checkpoint import load_checkpoint
 from sam_crack.train import state
-from sam_crack.train.loop import MAX_BAD_STEPS, crop_numbers
+from sam_crack.train.batches import crop_numbers
+from sam_crack.train.loop import MAX_BAD_STEPS
 from sam_crack.train.session import CHECKPOINT, class_share, prepare
 from sam_crack.train.validate import choose
 from tests.train.tiny_run import TINY, bars, session, with_train

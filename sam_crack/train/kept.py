@@ -1,0 +1,60 @@
+"""What a run keeps from step to step besides the model, and how it is saved and taken up."""
+
+from __future__ import annotations
+
+from sam_crack.config.load import config_hash
+from sam_crack.errors import UsageError
+
+from . import optim, state
+from .average import Average
+from .run import Run
+from .watch import Watch
+
+_SPELLED = {"config": "configuration", "data": "set of samples"}
+
+
+class Kept:
+    """What a run keeps from step to step besides the model: all of it is in a saved state."""
+
+    def __init__(self, run: Run) -> None:
+        self.optimizer = optim.make_optimizer(run.segmenter.trainable(), run.config.train)
+        self.average = Average(run.segmenter, run.config.train.ema)
+        self.watch = Watch(run.config.train.patience)
+
+
+def take_up(run: Run, kept: Kept) -> int:
+    """Restore the newest valid state, and return the step it had reached."""
+    saved = state.load_latest(run.folder / "state", run.console)
+    if saved is None:
+        return 0
+    for what, mine in (("config", config_hash(run.config)), ("data", run.data_hash)):
+        if saved.facts.get(what, mine) == mine:
+            continue
+        if not run.allow_changes:
+            raise UsageError(
+                f"the saved state belongs to another {_SPELLED[what]}",
+                "a run goes on with the settings and the data it began with",
+                "restore them, start a new run, or add --allow_changes",
+            )
+        run.console.warn(f"going on with another {_SPELLED[what]} than the run began with")
+    state.restore(saved, run.segmenter, kept.optimizer)
+    run.segmenter.adapted.load_schedule_state(dict(saved.schedule))
+    kept.average.load(saved.average)
+    kept.watch.load(saved.facts)
+    run.console.say(f"resumed at step {saved.step} of {run.config.train.steps}")
+    return saved.step
+
+
+def save(run: Run, kept: Kept, step: int) -> None:
+    """Write the state of this step; one process writes for all."""
+    if run.accelerator.is_main_process:
+        facts = {"config": config_hash(run.config), "data": run.data_hash, **kept.watch.facts()}
+        now = state.capture(
+            run.segmenter,
+            kept.optimizer,
+            step=step,
+            facts=facts,
+            schedule=run.segmenter.adapted.schedule_state(),
+            average=kept.average.means,
+        )
+        state.save_state(run.folder / "state", now)

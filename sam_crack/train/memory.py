@@ -1,0 +1,51 @@
+"""How much memory training takes, and what to change when it is too much."""
+
+from __future__ import annotations
+
+import resource
+import sys
+
+import torch
+
+from sam_crack.config.schema import RunConfig
+from sam_crack.errors import BadInput
+
+GB = 1e9
+
+
+def peak_bytes(device: torch.device) -> int:
+    """Return the most memory used so far: on the GPU, or by this process without one."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def too_small(config: RunConfig, device: torch.device, *, at_rest: int) -> BadInput:
+    """Compose the error for a step that did not fit.
+
+    Args:
+        config: The run.
+        device: Where it ran.
+        at_rest: Bytes in use before the first step: weights, and nothing that grows with a batch.
+    """
+    train, (height, width) = config.train, config.model.window
+    used = peak_bytes(device)
+    per_crop = max(0, used - at_rest) / train.batch_size
+    total = torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else used
+    changes = []
+    if train.batch_size > 1:
+        half = train.batch_size // 2
+        changes.append(f"--train.batch_size {half} --train.accumulate {2 * train.accumulate}")
+    if not train.recompute and config.model.adapter.method != "head_only":
+        changes.append("--train.recompute true")
+    if config.model.backbone.precision == "fp32" and device.type == "cuda":
+        changes.append("--model.backbone.precision bf16")
+    changes.append(f"a smaller window than --model.window {height},{width}")
+    return BadInput(
+        f"a step of {train.batch_size} crops of {height}x{width} px does not fit into "
+        f"{total / GB:.1f} GB",
+        f"{at_rest / GB:.1f} GB are taken before the first crop, each needs {per_crop / GB:.2f} GB "
+        f"or more",
+        f"try {', or '.join(changes)}",
+    )

@@ -1,0 +1,38 @@
+"""What a training run is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from accelerate import Accelerator
+
+from sam_crack.config.schema import RunConfig
+from sam_crack.console import Console
+from sam_crack.data.crops import CropDrawer
+from sam_crack.model.segmenter import Segmenter
+
+from .trackers import Tracker
+from .validate import Validation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What a training run is made of; `fit` sets it in motion."""
+
+    config: RunConfig
+    segmenter: Segmenter
+    drawer: CropDrawer
+    folder: Path
+    accelerator: Accelerator
+    console: Console
+    validate: Callable[[int], Validation]
+    save_best: Callable[[Validation], None]
+    tracker: Tracker
+    show: Callable[[Validation], None] = lambda found: None
+    """Told about each validation, on the process that writes."""
+    data_hash: str = ""
+    """What the samples are; a run goes on only with the same ones."""
+    allow_changes: bool = False
+    """Whether a run may go on with another configuration or other data."""
