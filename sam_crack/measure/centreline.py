@@ -8,14 +8,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sam_crack.measure.polyline import SMOOTH_PX, arc_length, run_mean, simplify, smooth
 from sam_crack.measure.skeleton import FREE, Branch, Graph
 
 Float = NDArray[np.float64]
-SMOOTH_PX = 9  # steps of a digitised line of any angle even out over this many pixels
-TOLERANCE_PX = 0.5  # bends below half a pixel are digitisation, not crack
+Bytes = NDArray[np.uint8]
 SPACING_PX = 2  # one width every so many pixels
 STEP_PX = 0.5  # between two samples across the line
-WIDTH_RUN = 5  # widths of so many places are averaged: their edges are digitised too
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,57 +69,15 @@ class Line:
         return self.places - normal * left, self.places + normal * right
 
 
-def arc_length(points: Float) -> float:
-    """Sum of the distances between neighbouring points."""
-    return float(np.linalg.norm(np.diff(points, axis=0), axis=1).sum())
-
-
-def run_mean(values: Float, length: int = WIDTH_RUN) -> Float:
-    """Running mean whose window shrinks at both ends."""
-    if len(values) < 3:
-        return values
-    length = min(length, len(values))
-    kernel = np.ones(length)
-    total: Float = np.convolve(values, kernel, "same") / np.convolve(
-        np.ones(len(values)), kernel, "same"
-    )
-    return total
-
-
-def smooth(points: Float, window: int = SMOOTH_PX) -> Float:
-    """Average a walk over a window twice; the two ends stay where they are."""
-    window = min(window, (len(points) - 1) // 2 * 2 + 1)
-    if window < 3:
-        return points
-    half = window // 2
-    kernel = np.ones(window) / window
-    for _ in range(2):
-        ahead = 2 * points[0] - points[half:0:-1]  # mirrored through the end, which pins it
-        after = 2 * points[-1] - points[-2 : -2 - half : -1]
-        walk = np.concatenate([ahead, points, after])
-        columns = [np.convolve(walk[:, i], kernel, "valid") for i in (0, 1)]
-        points = np.array(columns, dtype=np.float64).T
-    return points
-
-
-def simplify(points: Float) -> Float:
-    """Drop the bends below the tolerance (Douglas and Peucker 1973)."""
-    if len(points) < 3:
-        return points
-    if np.allclose(points[0], points[-1]):  # OpenCV would leave the ring open
-        middle = len(points) // 2
-        return np.concatenate([simplify(points[: middle + 1]), simplify(points[middle:])[1:]])
-    line = cv2.approxPolyDP(points.astype(np.float32)[:, None], TOLERANCE_PX, closed=False)
-    corners: Float = np.array(line, dtype=np.float64).reshape(-1, 2)
-    return corners
-
-
 class Prober:
     """Measures how far a mask reaches from points in given directions, to a part of a pixel."""
 
-    def __init__(self, mask: NDArray[np.uint8], radius_px: NDArray[np.float32]) -> None:
-        """Keep the mask (0 and 255) and its distance transform."""
+    def __init__(
+        self, mask: Bytes, radius_px: NDArray[np.float32], *, closed: Bytes | None = None
+    ) -> None:
+        """Keep the mask (0 and 255), its distance transform, and the mask with its gaps closed."""
         self.mask, self.radius_px = mask, radius_px
+        self.closed = mask if closed is None else closed
 
     def radius_at(self, points: Float) -> Float:
         """Distance transform at the nearest pixels."""
@@ -136,15 +93,32 @@ class Prober:
         out = []
         for part in range(0, len(points), 16384):  # OpenCV maps hold at most 32767 rows
             some = slice(part, part + 16384)
-            out.append(self._reach(points[some], directions[some], limit_px[some]))
+            out.append(self._reach(self.mask, points[some], directions[some], limit_px[some]))
         return np.concatenate(out)
 
-    def _reach(self, points: Float, directions: Float, limit_px: Float) -> Float:
+    def across(
+        self, points: Float, normals: Float, limit_px: Float, *, line: NDArray[np.int64]
+    ) -> tuple[Float, Float]:
+        """Distance to the edge on both sides of points that belong to numbered lines.
+
+        Closing fills what is narrow between two edges: widths are those of the mask before it,
+        unless all of a line lies in closed gaps.
+        """
+        left, right = self.reach(points, -normals, limit_px), self.reach(points, normals, limit_px)
+        gap = (np.bincount(line, left + right) <= 0)[line]
+        if gap.any():
+            way = normals[gap], limit_px[gap]
+            left[gap] = self._reach(self.closed, points[gap], -way[0], way[1])
+            right[gap] = self._reach(self.closed, points[gap], *way)
+        return left, right
+
+    @staticmethod
+    def _reach(mask: Bytes, points: Float, directions: Float, limit_px: Float) -> Float:
         steps = np.arange(0.5 * STEP_PX, float(limit_px.max()) + STEP_PX, STEP_PX)
         far_y = points[:, :1] + directions[:, :1] * steps
         far_x = points[:, 1:] + directions[:, 1:] * steps
         cover = cv2.remap(
-            self.mask, far_x.astype(np.float32), far_y.astype(np.float32), cv2.INTER_LINEAR
+            mask, far_x.astype(np.float32), far_y.astype(np.float32), cv2.INTER_LINEAR
         ).astype(np.float64)
         cover[steps > limit_px[:, None]] = 0.0
         reached: Float = np.minimum.accumulate(cover, axis=1).sum(axis=1) * (STEP_PX / 255)
@@ -162,8 +136,10 @@ def lay_lines(graph: Graph, prober: Prober) -> list[Line]:
     spot, along = (np.concatenate([part[i] for part in probed]) for i in (0, 1))
     normal = along[:, ::-1] * (1, -1)
     limit = 1.5 * prober.radius_at(spot) + 2.0  # across a junction the mask goes on and on
-    left, right = prober.reach(spot, -normal, limit), prober.reach(spot, normal, limit)
-    cuts = np.cumsum([len(place) for place, _ in probed])[:-1]
+    counts = np.array([len(place) for place, _ in probed])
+    numbers = np.repeat(np.arange(len(counts)), counts)
+    left, right = prober.across(spot, normal, limit, line=numbers)
+    cuts = np.cumsum(counts)[:-1]
     return [
         Line(line, simplify(line), place, tangent, one, other)
         for line, (place, tangent), one, other in zip(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -12,16 +12,15 @@ from numpy.typing import NDArray
 from sam_crack.errors import BadInput
 from sam_crack.measure.camera import Camera
 from sam_crack.measure.centreline import Line, Prober, lay_lines
-from sam_crack.measure.ground import Ground, Scheme, heading, measure_ground
+from sam_crack.measure.ground import Ground, Kind, Scheme, heading, kind_of, measure_ground
 from sam_crack.measure.metrics import Mask, as_bytes
+from sam_crack.measure.road_lines import RoadLine, lay_on_road
 from sam_crack.measure.skeleton import Graph, prune, thin, trace
 
-Kind = Literal["longitudinal", "transverse", "diagonal", "alligator"]
 Bytes = NDArray[np.uint8]
 Labels: TypeAlias = NDArray[np.uint16] | NDArray[np.int32]
 GAP_PX = 4  # gaps up to this many pixels are closed: the same crack goes on
 MAX_RADIUS_PX = 64  # twice this is a quarter of a metre, even where a pixel is 2 mm
-LOOPS_OF_ALLIGATOR = 3  # closed cells from which a net of cracks is called alligator
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,11 +55,13 @@ class Crack:
     """Millimetres, where a camera was given and the crack lies below the horizon."""
     lines: tuple[NDArray[np.float32], ...]
     """Centre line of each branch, (n, 2) as (y, x)."""
+    road: tuple[RoadLine, ...] = ()
+    """The same on the road in short pieces, where a camera was given and it is near enough."""
 
     def row(self) -> dict[str, object]:
         """Every figure as one flat, JSON-able row in a fixed order; without the lines."""
         own = {field.name: getattr(self, field.name) for field in fields(self)}
-        del own["lines"]
+        del own["lines"], own["road"]
         top, left, bottom, right = own.pop("bbox")
         ground = own.pop("ground")
         own |= {"top": top, "left": left, "bottom": bottom, "right": right}
@@ -96,7 +97,7 @@ def measure_cracks(
     closed = cv2.morphologyEx(framed, cv2.MORPH_CLOSE, np.ones((GAP_PX + 1,) * 2, np.uint8))
     labels, boxes, closed = _components(closed, min_length_px)
     cracks: list[Crack] = []
-    for label, (lines, num_loops) in sorted(_all_lines(closed, labels).items()):
+    for label, (lines, num_loops) in sorted(_all_lines(closed, labels, framed).items()):
         own = [line.moved(origin) for line in lines]
         if sum(line.length_px for line in own) < min_length_px:
             continue
@@ -151,8 +152,8 @@ def _components(closed: Bytes, min_length_px: float) -> tuple[Labels, NDArray[np
     return labels, boxes, closed
 
 
-def _all_lines(closed: Bytes, labels: Labels) -> dict[int, tuple[list[Line], int]]:
-    """Component to its lines and closed cells.
+def _all_lines(closed: Bytes, labels: Labels, framed: Bytes) -> dict[int, tuple[list[Line], int]]:
+    """Component to its lines and closed cells; widths are those of the mask before closing.
 
     Thinning takes as many rounds as a component is thick. What is thicker than any crack is
     measured on a smaller mask, so that a bad mask costs no minutes.
@@ -160,7 +161,7 @@ def _all_lines(closed: Bytes, labels: Labels) -> dict[int, tuple[list[Line], int
     radius_px = cv2.distanceTransform(closed, cv2.DIST_L2, 5)
     largest = float(radius_px.max())
     if largest <= MAX_RADIUS_PX:
-        return _lines(closed, labels, radius_px)
+        return _lines(closed, labels, radius_px, framed)
     thick = np.unique(labels[radius_px > MAX_RADIUS_PX])
     is_thick = np.isin(labels, thick)
     factor = int(np.ceil(2 * largest / MAX_RADIUS_PX))
@@ -169,10 +170,11 @@ def _all_lines(closed: Bytes, labels: Labels) -> dict[int, tuple[list[Line], int
     coarse_radius = cv2.distanceTransform(coarse, cv2.DIST_L2, 5)
     found = {
         label: ([line.scaled(factor) for line in lines], num_loops)
-        for label, (lines, num_loops) in _lines(coarse, blocks, coarse_radius).items()
+        for label, (lines, num_loops) in _lines(coarse, blocks, coarse_radius, coarse).items()
     }
     fine = np.where(is_thick, np.uint8(0), closed)
-    return found | _lines(fine, labels, np.where(is_thick, np.float32(0), radius_px))
+    fine_radius = np.where(is_thick, np.float32(0), radius_px)
+    return found | _lines(fine, labels, fine_radius, framed)
 
 
 def _blocks(labels: Labels, factor: int) -> Labels:
@@ -187,7 +189,7 @@ def _blocks(labels: Labels, factor: int) -> Labels:
 
 
 def _lines(
-    closed: Bytes, labels: Labels, radius_px: NDArray[np.float32]
+    closed: Bytes, labels: Labels, radius_px: NDArray[np.float32], framed: Bytes
 ) -> dict[int, tuple[list[Line], int]]:
     """Component to its lines and closed cells, at the mask's own scale."""
     graph = prune(trace(thin(closed, float(radius_px.max()))), radius_px)
@@ -195,7 +197,7 @@ def _lines(
     for number, branch in enumerate(graph.branches):
         y, x = branch.points[0]
         groups.setdefault(int(labels[y, x]), []).append(number)
-    lines = lay_lines(graph, Prober(closed, radius_px))
+    lines = lay_lines(graph, Prober(framed, radius_px, closed=closed))
     return {
         label: (
             [lines[number] for number in numbers],
@@ -215,7 +217,9 @@ def _figures(
     if ground is not None and camera is not None:
         spots = camera.to_ground(points)
         angle = heading(spots[np.isfinite(spots).all(axis=1)])
+        road = lay_on_road(lines, camera, width_mm=ground.width_mean_mm)
     else:
+        road = ()
         angle = heading(points[:, ::-1] * (1, -1))
     return {
         "length_px": sum(line.length_px for line in lines),
@@ -223,24 +227,18 @@ def _figures(
         "width_p95_px": float(np.quantile(widths, 0.95)),
         "width_max_px": float(widths.max()),
         "orientation_deg": angle,
-        "kind": _kind(angle, num_loops),
+        "kind": kind_of(angle, num_loops),
         "num_branches": len(lines),
         "num_loops": num_loops,
         "ground": ground,
+        "road": road,
         "lines": tuple(line.points.astype(np.float32) for line in lines),
     }
 
 
-def _kind(orientation_deg: float, num_loops: int) -> Kind:
-    """Class of a crack by its graph and direction."""
-    if num_loops >= LOOPS_OF_ALLIGATOR:
-        return "alligator"
-    slant = abs(orientation_deg)
-    return "longitudinal" if slant <= 30 else "transverse" if slant >= 60 else "diagonal"
-
-
+NOT_FLAT = {"bbox", "ground", "lines", "road"}
 ROW_COLUMNS = (
-    *(field.name for field in fields(Crack) if field.name not in {"bbox", "ground", "lines"}),
+    *(field.name for field in fields(Crack) if field.name not in NOT_FLAT),
     *("top", "left", "bottom", "right"),
     *(field.name for field in fields(Ground)),
 )

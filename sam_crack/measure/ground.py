@@ -9,10 +9,13 @@ from typing import Literal, assert_never
 import numpy as np
 
 from sam_crack.measure.camera import Camera
-from sam_crack.measure.centreline import Float, Line, arc_length
+from sam_crack.measure.centreline import Float, Line
+from sam_crack.measure.polyline import arc_length
 
 Scheme = Literal["astm-ac", "ltpp"]
 Severity = Literal["low", "medium", "high"]
+Kind = Literal["longitudinal", "transverse", "diagonal", "alligator"]
+LOOPS_OF_ALLIGATOR = 3  # closed cells from which a net of cracks is called alligator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +70,14 @@ def heading(points: Float) -> float:
     right, ahead = axes[0] if len(axes) else (0.0, 1.0)
     angle = float(np.degrees(np.arctan2(right, ahead)))
     return angle - 180 if angle > 90 else angle + 180 if angle <= -90 else angle
+
+
+def kind_of(orientation_deg: float, num_loops: int) -> Kind:
+    """Class of a crack by its graph and direction."""
+    if num_loops >= LOOPS_OF_ALLIGATOR:
+        return "alligator"
+    slant = abs(orientation_deg)
+    return "longitudinal" if slant <= 30 else "transverse" if slant >= 60 else "diagonal"
 
 
 def measure_ground(lines: Sequence[Line], camera: Camera, scheme: Scheme) -> Ground | None:

@@ -25,8 +25,8 @@ from sam_crack.infer.frames import Frame, FrameStream
 from sam_crack.infer.predict import Prediction
 from sam_crack.infer.rows import write_csv, write_jsonl
 from sam_crack.measure.camera import Camera
-from sam_crack.measure.centreline import simplify
 from sam_crack.measure.cracks import ROW_COLUMNS, Crack, measure_cracks
+from sam_crack.measure.polyline import simplify
 from sam_crack.report.overlay import Label, draw_overlay, jpeg
 
 RUNS = Path("runs") / "predict"

@@ -1,0 +1,116 @@
+"""The centre lines of a crack on the road, cut into short pieces that know length and width."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sam_crack.measure.camera import Camera
+from sam_crack.measure.centreline import Line
+
+Float = NDArray[np.float64]
+PIECE_M = 0.1
+REACH_M = 20.0
+"""Pieces further ahead are left out: a pixel down the frame is a tenth of a metre there."""
+
+
+@dataclass(frozen=True, eq=False)
+class RoadLine:
+    """One branch on the road; a piece lies between two neighbouring points."""
+
+    points: Float
+    """(n, 2) metres right of the camera and ahead of it."""
+    lengths_mm: Float
+    """(n - 1,) along the crack: the windings inside a piece count."""
+    widths_mm: Float
+    """(n - 1,) mean width across the crack."""
+
+    @property
+    def middles(self) -> Float:
+        """(n - 1, 2) the middle of every piece."""
+        middles: Float = (self.points[1:] + self.points[:-1]) / 2
+        return middles
+
+    def row(self) -> list[list[float]]:
+        """Return it as JSON: columns right, ahead (m), length, width (mm); the first has none."""
+        sizes = np.stack([self.lengths_mm, self.widths_mm], axis=1)
+        table = np.concatenate([self.points, np.concatenate([np.zeros((1, 2)), sizes])], axis=1)
+        rows: list[list[float]] = table.round(3).tolist()
+        return rows
+
+    @classmethod
+    def from_row(cls, row: Sequence[Sequence[float]]) -> RoadLine:
+        """Read what `row` returned."""
+        table = np.array(row, dtype=np.float64).reshape(-1, 4)
+        return cls(table[:, :2], table[1:, 2], table[1:, 3])
+
+
+def lay_on_road(
+    lines: Sequence[Line], camera: Camera, *, width_mm: float, reach_m: float = REACH_M
+) -> tuple[RoadLine, ...]:
+    """Project the lines of one crack to the road, as far as they lie within reach.
+
+    Args:
+        lines: Its branches in the frame.
+        camera: Made for the frame's size.
+        width_mm: Mean of the crack, for a branch too short for a width of its own.
+        reach_m: How far ahead.
+    """
+    return tuple(
+        part for line in lines for part in _within(_laid(line, camera, width_mm, reach_m), reach_m)
+    )
+
+
+def _laid(line: Line, camera: Camera, width_mm: float, reach_m: float) -> RoadLine | None:
+    """Cut a branch into pieces of equal length."""
+    corners = camera.to_ground(line.corners)
+    # far beyond the reach a single pixel is longer than all that counts
+    corners = corners[np.isfinite(corners).all(axis=1) & (corners[:, 1] < 4 * reach_m)]
+    steps = np.linalg.norm(np.diff(corners, axis=0), axis=1)
+    total = float(steps.sum())
+    if total <= 0 or corners[:, 1].min() > reach_m:
+        return None
+    arc = np.concatenate([[0.0], np.cumsum(steps)])
+    at = np.linspace(0.0, total, max(1, round(total / PIECE_M)) + 1)
+    points = np.stack([np.interp(at, arc, corners[:, axis]) for axis in (0, 1)], axis=1)
+    lengths = np.full(len(points) - 1, 1000 * total / (len(points) - 1))
+    laid = RoadLine(points, lengths, np.full(len(lengths), width_mm))
+    return RoadLine(points, lengths, _widths(line, camera, laid))
+
+
+def _widths(line: Line, camera: Camera, laid: RoadLine) -> Float:
+    """Mean of the widths taken along each piece; a piece without any takes its neighbours'."""
+    first, last = (camera.to_ground(edge) for edge in line.edges())
+    ahead, behind = line.places + line.tangents, line.places - line.tangents
+    course = camera.to_ground(ahead) - camera.to_ground(behind)
+    run = np.linalg.norm(course, axis=1)
+    chord = last - first
+    across = np.abs(chord[:, 0] * course[:, 1] - chord[:, 1] * course[:, 0])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        widths = 1000 * across / run
+    spots = camera.to_ground(line.places)
+    good = np.isfinite(widths) & np.isfinite(spots).all(axis=1)
+    if not good.any():
+        return laid.widths_mm
+    gaps = spots[good][:, None] - laid.middles[None]
+    piece = np.einsum("ijk,ijk->ij", gaps, gaps).argmin(axis=1)
+    weight = np.bincount(piece, run[good], len(laid.middles))
+    total = np.bincount(piece, run[good] * widths[good], len(laid.middles))
+    known = np.flatnonzero(weight > 0)
+    found: Float = np.interp(np.arange(len(weight)), known, total[known] / weight[known])
+    return found
+
+
+def _within(line: RoadLine | None, reach_m: float) -> list[RoadLine]:
+    """Keep the pieces within reach; a line that leaves and comes back becomes two."""
+    if line is None:
+        return []
+    near = line.middles[:, 1] <= reach_m
+    edges = np.flatnonzero(np.diff(near.astype(np.int8), prepend=0, append=0)).reshape(-1, 2)
+    return [
+        RoadLine(line.points[a : b + 1], line.lengths_mm[a:b], line.widths_mm[a:b])
+        for a, b in edges.tolist()
+    ]
