@@ -82,19 +82,24 @@ def count(pred: Mask, truth: Mask, ignore: Mask | None = None) -> Counts:
     return Counts(tp=tp, fp=fp, fn=fn, tn=pixels - tp - fp - fn)
 
 
-def _score(part: int, whole: int, is_empty: bool, empty: Empty) -> float | None:
-    """Divide; only where truth and prediction are both empty does the policy speak."""
-    if not is_empty:
-        return part / whole if whole else 0.0
+def by_policy(empty: Empty, *, best: float = 1.0, worst: float = 0.0) -> float | None:
+    """What a frame scores whose truth and prediction are both empty; None leaves it out."""
     match empty:
         case "skip":
             return None
         case "one":
-            return 1.0
+            return best
         case "zero":
-            return 0.0
+            return worst
         case _:
             assert_never(empty)
+
+
+def _score(part: int, whole: int, is_empty: bool, empty: Empty) -> float | None:
+    """Divide; only where truth and prediction are both empty does the policy speak."""
+    if is_empty:
+        return by_policy(empty)
+    return part / whole if whole else 0.0
 
 
 def iou(counts: Counts, *, empty: Empty) -> float | None:
