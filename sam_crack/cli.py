@@ -91,7 +91,7 @@ VERBS: dict[str, Verb] = {
         config=True,
     ),
     "data prepare": Verb(
-        "lay frames out for training, so that a crop is read in a tenth of a millisecond",
+        "lay frames out for training, so that a crop is read in under a millisecond",
         options="sam_crack.config.data_verbs:DataPrepareOptions",
         run="sam_crack.data.prepare:run_data_prepare",
     ),

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from sam_crack import durable
 from sam_crack.config.data_verbs import DataCheckOptions
@@ -57,26 +58,9 @@ def run_data_check(options: DataCheckOptions, console: Console) -> dict[str, obj
     if options.strict:
         findings = [each.strictly() for each in findings]
     pictures = _draw_worst(dataset, pairs, out / "worst_pairs.png")
-    counts = _counts(dataset)
-    shares = class_shares(dataset, facts)
-    _say(dataset, findings, counts, shares, console)
     errors = sum(each.severity == "error" for each in findings)
-    result: dict[str, object] = {
-        "dataset": options.name,
-        "root": str(options.root),
-        "frames": len(dataset),
-        "splits": counts,
-        "stored": dict(Counter(each.stored for each in facts if each.stored).most_common()),
-        "sizes": _sizes(facts),
-        "classes": shares,
-        "notes": list(dataset.spec.notes),
-        "findings": [each.plain() for each in findings],
-        "worst_pairs": [
-            [dataset.records[a].id, dataset.records[b].id, round(value, 4)]
-            for a, b, value in pairs[:_WORST]
-        ],
-        "errors": errors,
-    }
+    result = {"errors": errors} | _report(dataset, facts, findings, pairs)
+    _say(dataset, findings, result, console)
     durable.write_text(out / "check.json", json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     console.say()
     written = ["manifest.json", "check.json", *(["worst_pairs.png"] if pictures else [])]
@@ -84,6 +68,30 @@ def run_data_check(options: DataCheckOptions, console: Console) -> dict[str, obj
     found = f"{errors} error{'s' * (errors != 1)}" if errors else "nothing wrong"
     console.say(f"{options.name}: {len(dataset)} frames, {found}")
     return result | {"out": str(out), "exit_code": BadInput.exit_code if errors else 0}
+
+
+def _report(
+    dataset: Dataset,
+    facts: Sequence[FrameFacts],
+    findings: Sequence[Finding],
+    pairs: Sequence[Pair],
+) -> dict[str, Any]:
+    """Return what check.json holds."""
+    return {
+        "dataset": dataset.spec.name,
+        "root": str(dataset.root),
+        "frames": len(dataset),
+        "splits": _counts(dataset),
+        "stored": dict(Counter(each.stored for each in facts if each.stored).most_common()),
+        "sizes": _sizes(facts),
+        "classes": class_shares(dataset, facts),
+        "notes": list(dataset.spec.notes),
+        "findings": [each.plain() for each in findings],
+        "worst_pairs": [
+            [dataset.records[a].id, dataset.records[b].id, round(value, 4)]
+            for a, b, value in pairs[:_WORST]
+        ],
+    }
 
 
 def _counts(dataset: Dataset) -> dict[str, dict[str, int | None]]:
@@ -175,13 +183,17 @@ def _draw_worst(dataset: Dataset, pairs: Sequence[Pair], path: Path) -> bool:
 def _say(
     dataset: Dataset,
     findings: Sequence[Finding],
-    counts: dict[str, dict[str, int | None]],
-    shares: Sequence[dict[str, object]],
+    result: dict[str, Any],
     console: Console,
 ) -> None:
     """Print the tables and the findings, errors first."""
+    shares = result["classes"]
+    for what, key in (("stored as", "stored"), ("height x width", "sizes")):
+        listed = [f"{name} ({number:,})" for name, number in result[key].items()]
+        more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
+        console.say(f"{what}: {', '.join(listed[:_SHOWN])}{more}")
     console.say()
-    rows = [(s, row["published"] or "-", row["found"]) for s, row in counts.items()]
+    rows = [(s, row["published"] or "-", row["found"]) for s, row in result["splits"].items()]
     console.table(("split", "published", "found"), rows)
     console.say()
     present = [row for row in shares if row["frames"] or len(shares) <= _FEW_CLASSES]

@@ -17,7 +17,8 @@ from sam_crack.console import Console
 from sam_crack.data.dataset import Dataset, open_dataset
 from sam_crack.data.formats.images import IMAGE_SUFFIXES, read_size
 from sam_crack.data.sets.spec import Record
-from sam_crack.data.store import FORMAT, FRAMES, INDEX, frame_bytes, is_store, open_store, pack
+from sam_crack.data.store import FORMAT, FRAMES, INDEX, is_store, open_store
+from sam_crack.data.stored import frame_bytes, pack
 from sam_crack.data.survey import survey
 from sam_crack.errors import BadInput, UsageError
 
@@ -69,17 +70,23 @@ def run_data_prepare(options: DataPrepareOptions, console: Console) -> dict[str,
     written = survey(todo, partial(_write_frame, folder=frames), num_workers=options.workers)
     for _ in console.progress(written, "preparing", total=len(todo), unit="frame"):
         pass
-    entries = [_facts(frames, record) for record in dataset.records]
-    ids = {record.id for record in dataset.records}
-    if is_store(out):  # other splits that were prepared before
-        entries += [dict(each) for each in open_store(out).entries if each["id"] not in ids]
-    entries.sort(key=lambda each: str(each["id"]))
-    index = {"format": FORMAT, **_identity(dataset), "frames": entries}
-    durable.write_text(out / INDEX, json.dumps(index, separators=(",", ":")) + "\n")
+    entries = _write_index(out, dataset)
     total = sum(each["bytes"] for each in entries)
     console.say(f"{out}: {len(open_store(out))} frames, {_size(total)}; train on it with")
     console.say(f"  sam-crack train --data.name {options.name} --data.root {out}")
     return result | {"bytes": total, "written": len(todo)}
+
+
+def _write_index(out: Path, dataset: Dataset) -> list[dict[str, Any]]:
+    """Write store.json over these frames and those of other splits that are there already."""
+    entries = [_facts(out / FRAMES, record) for record in dataset.records]
+    ids = {record.id for record in dataset.records}
+    if is_store(out):
+        entries += [dict(each) for each in open_store(out).entries if each["id"] not in ids]
+    entries.sort(key=lambda each: str(each["id"]))
+    index = {"format": FORMAT, **_identity(dataset), "frames": entries}
+    durable.write_text(out / INDEX, json.dumps(index, separators=(",", ":")) + "\n")
+    return entries
 
 
 def _sweep(frames: Path) -> None:

@@ -15,6 +15,7 @@ from sam_crack.data.sample import Sample
 CELL = 32
 """Side in pixels of the squares in which a frame is surveyed for places to crop."""
 _SURVEYED_PIXELS = 1_000_000
+_CHROMA = 12.0  # levels between channels that make a square count a third
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +25,8 @@ class Cells:
     filled: NDArray[np.bool_]
     """Squares with foreground, or with pixels to ignore."""
     hard: NDArray[np.uint8]
-    """How dark-lined and edgy a free square is; 0 where filled or outside the region."""
+    """How much a free square looks like a crack, a joint or a shadow; 0 where filled or outside the
+    region."""
 
 
 class FrameSource(Protocol):
@@ -128,30 +130,52 @@ def window(array: NDArray, top: int, left: int, size: tuple[int, ...]) -> NDArra
 def survey_cells(sample: Sample) -> Cells:
     """Find the squares without foreground that are most easily taken for a crack.
 
-    Dark thin lines (black top-hat) and edges, as joints, shadows, tar and lane marks have them.
+    Joints, tar, shadows and lane marks: straight edges, and lines darker than their surroundings.
     """
-    height, width = sample.mask.shape
-    rows, columns = -(-height // CELL), -(-width // CELL)
     busy = sample.mask > 0
     if sample.ignore is not None:
         busy |= sample.ignore
     filled = _any_in_cell(busy)
-    step = max(1, round((height * width / _SURVEYED_PIXELS) ** 0.5))
-    small = (max(1, width // step), max(1, height // step))
-    grey = cv2.cvtColor(sample.image, cv2.COLOR_RGB2GRAY)
-    grey = cv2.resize(grey, small, interpolation=cv2.INTER_AREA)
-    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))
-    lines = cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, disk).astype(np.float32)
-    edges = cv2.magnitude(
-        cv2.Sobel(grey, cv2.CV_32F, 1, 0, scale=0.125),
-        cv2.Sobel(grey, cv2.CV_32F, 0, 1, scale=0.125),
-    )
-    score = cv2.resize(lines + edges, (columns, rows), interpolation=cv2.INTER_AREA)
-    hard = np.clip(np.round(score * 4), 1, 255).astype(np.uint8)
+    hard = np.clip(np.round(_hardness(sample.image, filled.shape) * 4), 1, 255).astype(np.uint8)
     hard[filled] = 0
     if sample.region is not None and sample.region.any():
         hard[~_any_in_cell(sample.region)] = 0
+    elif sample.mask.any():
+        # Nobody said where to look: above the topmost crack is what is above the road.
+        hard[: int(np.flatnonzero(sample.mask.any(axis=1))[0]) // CELL] = 0
     return Cells(filled=filled, hard=hard)
+
+
+def _hardness(image: NDArray[np.uint8], cells: tuple[int, ...]) -> NDArray[np.float32]:
+    """Score each square by its dark lines and by its edges of one direction.
+
+    Leaves and gravel have dark and bright specks alike, and edges of all directions: both cancel.
+    """
+    rows, columns = cells
+    height, width = image.shape[:2]
+    step = max(1, round((height * width / _SURVEYED_PIXELS) ** 0.5))
+    small = (max(1, width // step), max(1, height // step))
+    colours = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
+    grey = cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY)
+
+    def mean(values: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(cv2.resize(values, (columns, rows), interpolation=cv2.INTER_AREA))
+
+    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))
+    dark, bright = (
+        mean(cv2.morphologyEx(grey, how, disk).astype(np.float32))
+        for how in (cv2.MORPH_BLACKHAT, cv2.MORPH_TOPHAT)
+    )
+    across, down = (cv2.Sobel(grey, cv2.CV_32F, dx, dy, scale=0.125) for dx, dy in ((1, 0), (0, 1)))
+    # Structure tensor: the difference of its eigenvalues is what edges have in common.
+    same = mean(across * across) - mean(down * down)
+    mixed = 2 * mean(across * down)
+    edges = np.sqrt(np.hypot(same, mixed))
+    # Roads and what lies on them are greyer than the rest of the picture.
+    chroma = mean((colours.max(2) - colours.min(2)).astype(np.float32))
+    greyness = np.exp(-np.maximum(chroma - np.median(chroma), 0) / _CHROMA)
+    score: NDArray[np.float32] = (np.maximum(dark - bright, 0) + edges) * greyness
+    return score
 
 
 def _any_in_cell(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -18,7 +18,8 @@ from sam_crack.data.dataset import open_dataset
 from sam_crack.data.prepare import run_data_prepare
 from sam_crack.data.sample import Sample
 from sam_crack.data.sources import WholeFrame
-from sam_crack.data.store import StoredFrame, num_planes, open_store, pack
+from sam_crack.data.store import open_store
+from sam_crack.data.stored import StoredFrame, num_planes, pack
 from sam_crack.errors import BadInput, IntegrityError, UsageError
 from tests.data.sets import fake_layouts, fake_medical, fake_streets
 from tests.data.small_set import write_set
@@ -217,3 +218,26 @@ def test_splits_of_a_store(root: Path, tmp_path: Path):
         open_store(tmp_path / "store", split="test")
     with pytest.raises(BadInput, match="prepared with the classes crack"):
         open_store(tmp_path / "store", classes=("pothole",))
+
+
+def test_a_damaged_index_is_answered_and_never_followed_elsewhere(root: Path, tmp_path: Path):
+    made(root, tmp_path / "store")
+    path = tmp_path / "store" / "store.json"
+    sound = path.read_bytes()
+    rng, answered = np.random.default_rng(3), 0
+    for _ in range(150):
+        content = bytearray(sound)
+        for at in rng.integers(0, len(content), rng.integers(1, 6)):
+            content[at] = rng.integers(32, 127)
+        path.write_bytes(content)
+        try:
+            store = open_store(tmp_path / "store")
+            drawer = CropDrawer(store, (32, 32), config=DataConfig(), seed=0)
+            for number in range(len(store)):
+                drawer.draw(number)
+        except (BadInput, IntegrityError):
+            answered += 1
+    assert answered > 30
+    path.write_bytes(sound.replace(b'"file":"', b'"file":"../'))
+    with pytest.raises(BadInput, match="no finished store"):
+        open_store(tmp_path / "store")

@@ -277,6 +277,26 @@ def test_hard_crops_show_the_joint_and_no_crack():
         assert 384 - 64 < left < 384 + CELL  # the joint's square is from 384 on
 
 
+def test_nothing_hard_is_looked_for_above_the_topmost_foreground():
+    sample = joint_frame().sample
+    mask = sample.mask.copy()
+    mask[:100] = 0
+    hard = survey_cells(replace(sample, mask=mask)).hard
+    assert not hard[: 100 // CELL].any()
+    assert hard[100 // CELL :, 400 // CELL].all()
+
+
+def test_grey_lines_are_harder_than_leaves():
+    sample = joint_frame().sample
+    image = sample.image.copy()
+    leaves = np.random.default_rng(1).random((32, 20)) < 0.5
+    speckled = np.kron(leaves, np.ones((8, 8), bool))
+    image[:, 200:360][speckled] = (20, 90, 10)
+    image[:, 200:360][~speckled] = (150, 230, 130)
+    hard = survey_cells(replace(sample, image=image)).hard
+    assert (np.argmax(hard, axis=1) == 400 // CELL).all()
+
+
 def test_a_region_keeps_hard_places_inside():
     sample = joint_frame().sample
     region = np.zeros(sample.mask.shape, np.bool_)
