@@ -17,6 +17,7 @@ from sam_crack.errors import Interrupted, SamCrackError
 
 from . import losses, memory, optim, tracking
 from .batches import Batch, batches, to_device
+from .cached import CachedBatches
 from .kept import Kept, save, take_up
 from .pace import Pace
 from .pixel_losses import Loss
@@ -45,8 +46,9 @@ def fit(run: Run, *, resume: bool = False) -> FitResult:
     log = tracking.Log(
         run.folder / "metrics.jsonl", keep_through=start, write=accelerator.is_main_process
     )
-    steps = batches(run, start)
-    model, prepared = accelerator.prepare(segmenter, kept.optimizer)
+    cached = CachedBatches(run) if settings.cache_crops else None
+    steps = cached.batches(start) if cached else batches(run, start)
+    model, prepared = accelerator.prepare(cached.module if cached else segmenter, kept.optimizer)
     bad_steps, at_rest, pace = 0, memory.peak_bytes(accelerator.device), Pace(run, start)
 
     last = start if kept.watch.lost_patience else settings.steps
