@@ -24,9 +24,11 @@ class DataCheckOptions:
     lists: Path | None = None
     """Folder of train.txt, val.txt and test.txt; empty looks in the root. Example: splits/dnit."""
     out: Path | None = None
-    """Folder for manifest.json, check.json and pictures; empty takes runs/check/NAME."""
+    """Folder for manifest.json, check.json and pictures; empty takes runs/check/NAME.
+    Example: checks/dnit."""
     against: Path | None = None
-    """Manifest of an earlier check: files that changed or went since are errors."""
+    """Manifest of an earlier check: files that changed or went since are errors.
+    Example: checks/dnit/manifest.json."""
     strict: bool = False
     """Warnings and counts that differ from the published ones are errors too."""
     workers: Annotated[int, Range(0, 256)] | None = None
@@ -42,7 +44,8 @@ class DataStatsOptions:
     root: Path
     """Folder in which it lies as published. Example: data/dnit."""
     out: Path | None = None
-    """Folder for figures, CARD.md and croissant.json; empty takes runs/stats/NAME."""
+    """Folder for figures, CARD.md and croissant.json; empty takes runs/stats/NAME.
+    Example: cards/dnit."""
     classes: tuple[str, ...] = ()
     """Foreground classes in order; empty takes all. For `folder` NAME=VALUE. Example: crack=255."""
     lists: Path | None = None
@@ -52,7 +55,7 @@ class DataStatsOptions:
     compare: tuple[str, ...] = ()
     """Further sets as NAME=ROOT, or NAME=stats.json of an earlier run. Example: cfd=data/cfd."""
     samples: Annotated[int, Range(0, 100)] = 12
-    """Frames on the poster, spread over the set by how much of the class they show."""
+    """Frames on the poster, spread over the set by how much of the class they show. Example: 24."""
     workers: Annotated[int, Range(0, 256)] | None = None
     """Processes; empty takes one per core, 0 works in this one. Example: 4."""
 
@@ -66,13 +69,14 @@ class DataSplitOptions:
     root: Path
     """Folder in which it lies as published. Example: data/dnit."""
     out: Path | None = None
-    """Folder for train.txt, val.txt, test.txt and split.json; empty takes splits/NAME."""
+    """Folder for train.txt, val.txt, test.txt and split.json; empty takes splits/NAME.
+    Example: splits/dnit."""
     train: Annotated[float, Range(0, 1)] = 0.7
-    """Share of the frames to learn from."""
+    """Share of the frames to learn from. Example: 0.8."""
     val: Annotated[float, Range(0, 1)] = 0.1
-    """Share of the frames to choose threshold and checkpoint on."""
+    """Share of the frames to choose threshold and checkpoint on. Example: 0.05."""
     test: Annotated[float, Range(0, 1)] = 0.2
-    """Share of the frames to report on."""
+    """Share of the frames to report on. Example: 0.15."""
     seed: Annotated[int, Range(0, 2**31 - 1)] = 0
     """Which of the possible splits; the same number gives the same split. Example: 7."""
     pictures: bool = True
@@ -92,7 +96,8 @@ class DataPrepareOptions:
     root: Path
     """Folder in which it lies as published. Example: data/dnit."""
     out: Path | None = None
-    """Folder of the store; one begun earlier is continued; empty takes stores/NAME."""
+    """Folder of the store; one begun earlier is continued; empty takes stores/NAME.
+    Example: stores/dnit."""
     split: str = ""
     """Split to prepare; empty prepares every frame. Example: train."""
     classes: tuple[str, ...] = ()
@@ -114,12 +119,13 @@ class DataSheetOptions:
     name: str
     """Data set; `sam-crack data list` names them, `folder` is anyone's. Example: dnit."""
     root: Path
-    """Folder in which it lies as published, or a store made by `data prepare`."""
+    """Folder in which it lies as published, or a store made by `data prepare`.
+    Example: stores/dnit."""
     out: Path = Path("sheet.png")
     """Picture to write. Example: sheets/dnit.png."""
     split: str = ""
     """Split the crops are drawn from; empty takes the configuration's. Example: val."""
     crops: Annotated[int, Range(1, 200)] = 24
-    """Crops on the sheet."""
+    """Crops on the sheet. Example: 48."""
     start: Annotated[int, Range(0)] = 0
     """Number of the first crop: training takes them from 0 on. Example: 100."""

@@ -51,13 +51,13 @@ class AdapterConfig:
     targets: tuple[Target, ...] = ()
     """Which layers of a block; empty takes the method's own default. Example: q,v,mlp."""
     rank: Annotated[int, Range(1, 256)] = 8
-    """Rank of low-rank methods."""
+    """Rank of low-rank methods. Example: 16."""
     alpha: Annotated[float, Range(0.01, 1024)] = 16.0
-    """Scale of low-rank methods: the update is multiplied by alpha / rank."""
+    """Scale of low-rank methods: the update is multiplied by alpha / rank. Example: 32."""
     dropout: Annotated[float, Range(0, 0.9)] = 0.0
-    """Dropout probability on the adapter's input."""
+    """Dropout probability on the adapter's input. Example: 0.1."""
     width: Annotated[int, Range(1, 1024)] = 32
-    """Channels in the bottleneck of `bottleneck` and `two_level`."""
+    """Channels in the bottleneck of `bottleneck` and `two_level`. Example: 64."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,13 +67,14 @@ class HeadConfig:
     kind: HeadKind = "pyramid"
     """pyramid: multi-scale; sam: SAM's own decoder; hires: the same plus early features."""
     num_classes: Annotated[int, Range(1, 255)] = 1
-    """Foreground classes; 1 gives a single logit, more give background plus one each."""
+    """Foreground classes; 1 gives a single logit, more give background plus one each.
+    Example: 4."""
     boundary: bool = False
     """Add one channel for the borders between touching instances."""
     stride: Literal[2, 4] | None = None
     """Pixels per logit; empty takes 2 for pyramid and 4 for the others."""
     width: Annotated[int, Range(8, 512)] = 64
-    """Channels inside the pyramid head, and in what hires adds to SAM's decoder."""
+    """Channels inside the pyramid head, and in what hires adds to SAM's decoder. Example: 96."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +85,8 @@ class ModelConfig:
     adapter: AdapterConfig = field(default_factory=AdapterConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
     window: tuple[int, int] = (512, 512)
-    """Height and width, in pixels, of what the encoder sees at once. Multiples of 16."""
+    """Height and width, in pixels, of what the encoder sees at once. Multiples of 16.
+    Example: 448,896."""
 
     def __post_init__(self) -> None:
         """Refuse a window that the patch grid cannot tile."""
@@ -104,39 +106,41 @@ class DataConfig:
     name: str = "folder"
     """Data set; `sam-crack data list` names them. Example: dnit."""
     root: Path | None = None
-    """Folder in which the data set lies as published."""
+    """Folder in which the data set lies as published. Example: data/dnit."""
     lists: Path | None = None
     """Folder of train.txt, val.txt and test.txt, as `sam-crack data split` writes them; empty looks
     in the root. Example: splits/dnit."""
     train: str = "train"
-    """Split to learn from."""
+    """Split to learn from. Example: train."""
     val: str = "val"
-    """Split on which the threshold and the best checkpoint are chosen."""
+    """Split on which the threshold and the best checkpoint are chosen. Example: val."""
     classes: tuple[str, ...] = ()
-    """Classes taken as foreground, in order; empty takes all of the data set."""
+    """Classes taken as foreground, in order; empty takes all of the data set.
+    Example: crack,pothole."""
     foreground_share: Annotated[float, Range(0, 1)] = 0.7
-    """Share of crops that are placed on a foreground pixel."""
+    """Share of crops that are placed on a foreground pixel. Example: 0.5."""
     hard_share: Annotated[float, Range(0, 1)] = 0.3
     """Share of the other crops that are placed on dark lines and edges free of foreground, such as
-    joints, tar and shadows; the rest is anywhere."""
+    joints, tar and shadows; the rest is anywhere. Example: 0.5."""
     scale: tuple[float, float] = (1.0, 1.0)
     """Smallest and largest factor by which a crop is resized. Example: 0.5,2."""
     flip: Literal["none", "mirror", "dihedral"] = "mirror"
     """mirror: left and right, as for roads ahead; dihedral: quarter turns too, as for tissue and
     for pavement from above."""
     bend_share: Annotated[float, Range(0, 1)] = 0.3
-    """Share of crops that are turned and bent by `rotate` and `perspective`."""
+    """Share of crops that are turned and bent by `rotate` and `perspective`. Example: 0."""
     rotate: Annotated[float, Range(0, 180)] = 5.0
-    """Largest turn to either side, in degrees."""
+    """Largest turn to either side, in degrees. Example: 15."""
     perspective: Annotated[float, Range(0, 0.2)] = 0.04
-    """Largest move of a crop's corner, as a share of its side."""
+    """Largest move of a crop's corner, as a share of its side. Example: 0.1."""
     weather: Annotated[float, Range(0, 2)] = 1.0
     """How strongly light, shadow, rain, blur, noise and compression vary: 0 not at all, 1 as on
     roads; below 0.5 without shadow and rain. Example: 0.4 for tissue and X-rays."""
     stain: Annotated[float, Range(0, 2)] = 0.0
-    """How strongly the stains of H&E tissue vary: 0 not at all, 1 as between laboratories."""
+    """How strongly the stains of H&E tissue vary: 0 not at all, 1 as between laboratories.
+    Example: 1."""
     num_workers: Annotated[int, Range(0, 64)] = 0
-    """Processes that prepare crops; 0 prepares them in the training process."""
+    """Processes that prepare crops; 0 prepares them in the training process. Example: 4."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,26 +148,27 @@ class TrainConfig:
     """How long and how hard is trained."""
 
     steps: Annotated[int, Range(1)] = 1000
-    """Optimiser steps."""
+    """Optimiser steps. Example: 3000."""
     batch_size: Annotated[int, Range(1)] = 4
-    """Crops per process and forward pass."""
+    """Crops per process and forward pass. Example: 8."""
     accumulate: Annotated[int, Range(1)] = 1
-    """Forward passes per optimiser step."""
+    """Forward passes per optimiser step. Example: 2."""
     lr: Annotated[float, Range(0, 1)] = 5e-4
-    """Peak learning rate of adapters."""
+    """Peak learning rate of adapters. Example: 1e-4."""
     head_lr: Annotated[float, Range(0, 1)] = 1e-3
-    """Peak learning rate of the head."""
+    """Peak learning rate of the head. Example: 2e-3."""
     weight_decay: Annotated[float, Range(0, 1)] = 0.01
-    """AdamW decay of weight matrices; norms and biases have none."""
+    """AdamW decay of weight matrices; norms and biases have none. Example: 0.05."""
     warmup: Annotated[int, Range(0)] = 20
-    """Steps of linear warm-up; `schedule` follows."""
+    """Steps of linear warm-up; `schedule` follows. Example: 100."""
     schedule: Literal["cosine", "poly"] = "cosine"
     """How the rate falls after the warm-up: half a cosine to 1 %, or (1 - share done) ** 0.9."""
     ema: Annotated[float, Range(0, 0.99999)] = 0.0
     """Decay per step of a running mean of the trained weights, which is then what is validated and
     kept; 0 takes the weights as they are. Example: 0.99."""
     patience: Annotated[int, Range(0)] = 0
-    """Validations in a row without a better score after which training ends; 0 never ends early."""
+    """Validations in a row without a better score after which training ends; 0 never ends early.
+    Example: 5."""
     recompute: bool = False
     """Forget activations inside encoder blocks and compute them again for the gradient: about a
     third more time, several times less memory."""
@@ -176,13 +181,14 @@ class TrainConfig:
     """Where to report besides metrics.jsonl. wandb stays offline unless WANDB_MODE=online is set;
     tensorboard has to be installed."""
     clip_norm: Annotated[float, Range(0)] = 1.0
-    """Largest gradient norm; 0 switches clipping off."""
+    """Largest gradient norm; 0 switches clipping off. Example: 0.5."""
     losses: dict[str, float] = field(default_factory=lambda: {"bce": 1.0, "dice": 1.0})
     """Loss names and their weights. Example: bce=1,dice=1."""
     validate_every: Annotated[int, Range(0)] = 200
-    """Steps between validations; 0 validates only at the end."""
+    """Steps between validations; 0 validates only at the end. Example: 500."""
     save_every: Annotated[int, Range(0)] = 100
-    """Steps between saved states from which `--resume` continues; 0 saves only when stopped."""
+    """Steps between saved states from which `--resume` continues; 0 saves only when stopped.
+    Example: 50."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,11 +196,12 @@ class InferConfig:
     """How frames pass the model."""
 
     overlap: Annotated[float, Range(0, 0.75)] = 0.125
-    """Smallest share of a window that is seen by its neighbour too."""
+    """Smallest share of a window that is seen by its neighbour too. Example: 0.25."""
     batch_size: Annotated[int, Range(1)] = 4
-    """Windows per forward pass."""
+    """Windows per forward pass. Example: 8."""
     threshold: Annotated[float, Range(0, 1)] | None = None
-    """Probability from which a pixel is foreground; empty takes the checkpoint's own."""
+    """Probability from which a pixel is foreground; empty takes the checkpoint's own.
+    Example: 0.5."""
     road: str = "all"
     """Where to look: `all`, or `band:TOP,BOTTOM` as shares of the height. Example: band:0.4,1."""
 
@@ -208,6 +215,6 @@ class RunConfig:
     train: TrainConfig = field(default_factory=TrainConfig)
     infer: InferConfig = field(default_factory=InferConfig)
     seed: Annotated[int, Range(0)] = 0
-    """Seed of everything random."""
+    """Seed of everything random. Example: 7."""
     name: str = "run"
-    """Name of the run folder."""
+    """Name of the run folder. Example: dnit_vit_b."""

@@ -102,7 +102,7 @@ class SynthOptions:
     video: Literal["h264", "mjpeg", "none"] = "h264"
     """Also write the drive as a video: h264 (.mp4, needs the `video` extra, else mjpeg is written
     and said), mjpeg (.avi) or none. Example: none."""
-    size: tuple[int, int] = (2160, 3840)
+    size: Annotated[tuple[int, int], Range(64, 8192)] = (2160, 3840)
     """Frame height,width in pixels. Example: 1080,1920."""
     spacing: Annotated[float, Range(0.2, 50.0)] = 5.0
     """Metres driven between frames. Example: 2.5."""
@@ -115,12 +115,12 @@ class DemoOptions:
     out: Path = Path("runs/demo")
     """Folder for everything the demo makes; a demo that was stopped goes on. Example: /tmp/demo."""
     steps: Annotated[int, Range(1, 100_000)] = 40
-    """Training steps of 4 crops; 40 take about two minutes on two cores."""
+    """Training steps of 4 crops; 40 take about two minutes on two cores. Example: 200."""
     frames: Annotated[int, Range(2, 100)] = 4
-    """Held-back 3840x2160 frames that the tuned model looks at."""
+    """Held-back 3840x2160 frames that the tuned model looks at. Example: 8."""
     seed: Annotated[int, Range(0, 2**31 - 100)] = 0
     """Which road is rendered, and how training is shuffled. Example: 7."""
-    size: tuple[int, int] = (2160, 3840)
+    size: Annotated[tuple[int, int], Range(64, 8192)] = (2160, 3840)
     """Frame height,width in pixels; smaller ones are for a quick look. Example: 1080,1920."""
 
 
@@ -167,7 +167,8 @@ class PredictOptions:
     overlay: bool = True
     """Also write each frame with its cracks drawn on it."""
     device: str = "auto"
-    """Where to compute: auto takes a GPU if there is one; else cpu, cuda or cuda:1."""
+    """Where to compute: auto takes a GPU if there is one; else cpu, cuda or cuda:1.
+    Example: cuda:1."""
     continue_: bool = False
     """Go on where an earlier run into this folder stopped."""
     overwrite: bool = False
