@@ -28,6 +28,10 @@ class Track:
     """Seconds since 1970, UTC."""
     lat_deg: NDArray[np.float64]
     lon_deg: NDArray[np.float64]
+    heading_deg: NDArray[np.float64] | None = None
+    """Clockwise from north, where it was recorded; else it follows from the movement."""
+    names: tuple[str, ...] = ()
+    """Frame taken at each point, where the track says so."""
 
 
 class _Refused(Exception):
@@ -77,7 +81,7 @@ class _Reader:
         self._depth -= 1
         name = tag.rpartition(" ")[2]
         if name == "time" and self._text is not None:
-            self._time, self._text = _seconds("".join(self._text)), None
+            self._time, self._text = seconds_of("".join(self._text)), None
         elif name == "trkpt" and self._place is not None:
             if self._time is None:
                 self.num_untimed += 1
@@ -98,7 +102,7 @@ def _place(attributes: dict[str, str]) -> tuple[float, float]:
     return lat, lon
 
 
-def _seconds(text: str) -> float | None:
+def seconds_of(text: str) -> float | None:
     """Read an ISO 8601 time; one without a zone is UTC, as GPX has it."""
     if len(text) > MAX_TEXT:
         return None

@@ -94,7 +94,10 @@ def _point(track: Track, time_s: float) -> tuple[float, float]:
 
 
 def _heading(track: Track, time_s: float) -> float:
-    """Return the course over ground; a standing car keeps the one it came with."""
+    """Return what was recorded, or the course over ground; a standing car keeps its last."""
+    if track.heading_deg is not None:
+        wound = np.unwrap(track.heading_deg, period=360.0)
+        return float(np.interp(time_s, track.time_s, wound)) % 360.0
     spans = [(time_s - 1.0, time_s + 1.0)]
     spans += [(time_s - reach_s, time_s) for reach_s in REACHES_S]
     spans += [(time_s, time_s + reach_s) for reach_s in REACHES_S]

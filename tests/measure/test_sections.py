@@ -1,0 +1,176 @@
+"""Every crack once: sums over rendered drives, with their true masks, against the truth."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from sam_crack.data.synth.frame import SIZE_4K, cracks_near, view_of
+from sam_crack.measure.camera import Camera
+from sam_crack.measure.cracks import measure_cracks
+from sam_crack.measure.inventory import SeenCrack, Sighting, step_by_distance, take_inventory
+from sam_crack.measure.road_lines import RoadLine
+from sam_crack.measure.sections import COLUMNS, measure_sections
+from sam_crack.measure.track import Pose
+
+FILE = Path(__file__).parents[2] / "benchmarks" / "measure.py"
+LOW, HIGH = 20.0, 120.0
+CAMERA = Camera(height_m=1.4, pitch_deg=8, focal_px=2600, size=SIZE_4K)
+
+
+@pytest.fixture(scope="module")
+def bench():
+    spec = importlib.util.spec_from_file_location("measure_benchmark", FILE)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def sighting(bench, view, name):
+    """Measure the true mask of a pose."""
+    mask = bench.true_mask(view, cracks_near(3, view))
+    mask[: int(view.camera.to_pixels([0, 25.0])[0])] = 0
+    pose = view.pose
+    placed = Pose(
+        lat_deg=0, lon_deg=0, east_m=pose.east_m, north_m=pose.north_m,
+        heading_deg=pose.heading_deg, station_m=pose.station_m, gap_s=0,
+    )  # fmt: skip
+    cracks = measure_cracks(mask, camera=view.camera, min_length_px=1)
+    return Sighting(
+        name=name,
+        pose=placed,
+        camera=view.camera,
+        cracks=tuple(SeenCrack(kind=c.kind, lines=c.road) for c in cracks),
+    )
+
+
+def true_length_m(bench, views):
+    """Length between LOW and HIGH of all that at least one mask shows within 15 m."""
+    total = 0.0
+    for crack in {c.id: c for view in views for c in cracks_near(3, view)}.values():
+        lengths = crack.step_sizes_mm[0]
+        shown = np.zeros(len(lengths), bool)
+        station = np.full(len(lengths), np.nan)
+        for view in views:
+            middle, _, _, _, drawn = bench.shown_steps(view, crack)
+            within = (middle[:, 1] > 0) & (middle[:, 1] <= 15)
+            shown |= drawn & within
+            station = np.where(
+                within & np.isnan(station), view.pose.station_m + middle[:, 1], station
+            )
+        total += lengths[shown & (station >= LOW) & (station < HIGH)].sum() / 1000
+    return total
+
+
+@pytest.mark.parametrize(
+    "stride_m",
+    [pytest.param(1.0, marks=pytest.mark.slow), pytest.param(2.0, marks=pytest.mark.slow), 5, 10],
+)
+def test_at_any_stride_the_sum_agrees_with_the_truth_within_5_percent(bench, stride_m):
+    cv2.setNumThreads(1)
+    count = int(130 / stride_m)
+    views = [view_of(3, i, SIZE_4K, spacing_m=stride_m) for i in range(count)]
+    cracks = take_inventory([sighting(bench, view, str(i)) for i, view in enumerate(views)])
+    found = sum(
+        part.lengths_mm[(part.stations_m >= LOW) & (part.stations_m < HIGH)].sum() / 1000
+        for crack in cracks
+        for part in crack.parts
+    )
+    assert found == pytest.approx(true_length_m(bench, views), rel=0.05)
+
+
+def line(x0, z0, x1, z1, width_mm=5.0):
+    """A straight crack in the camera's ground axes, in pieces of 0.1 m."""
+    steps = max(1, round(np.hypot(x1 - x0, z1 - z0) / 0.1))
+    points = np.linspace([x0, z0], [x1, z1], steps + 1)
+    lengths = 1000 * np.linalg.norm(np.diff(points, axis=0), axis=1)
+    return RoadLine(points, lengths, np.full(steps, width_mm))
+
+
+def seen(station, *lines, kind="longitudinal", heading=0.0, gap_s=1.0):
+    turn = np.radians(heading)
+    pose = Pose(
+        lat_deg=48.0, lon_deg=9.0, east_m=station * np.sin(turn), north_m=station * np.cos(turn),
+        heading_deg=heading, station_m=station, gap_s=gap_s,
+    )  # fmt: skip
+    cracks = tuple(SeenCrack(kind=kind, lines=(one,)) for one in lines)
+    return Sighting(name=f"at {station:g}", pose=pose, camera=CAMERA, cracks=cracks)
+
+
+def drive(*places, heading=0.0):
+    """A crack along the lane from 6 to 26 m, as each frame sees it."""
+    return [
+        seen(s, line(0.5, max(6 - s, 3.0), 0.5, 26 - s), heading=heading)
+        for s in places
+        if 26 - s > 3
+    ]
+
+
+@pytest.mark.parametrize("heading", [0, 73, 250])
+@pytest.mark.parametrize("step", [1, 2.5, 5, 10])
+def test_one_long_crack_is_counted_once_whatever_the_stride(step, heading):
+    frames = drive(*np.arange(0, 21, step), heading=heading)
+    (crack,) = take_inventory(frames)
+    assert crack.length_m == pytest.approx(20, abs=0.3)
+    assert crack.width_mean_mm == pytest.approx(5)
+
+
+def test_what_a_nearer_frame_no_longer_finds_was_no_crack():
+    whole_width = line(-2, 3.2, 2, 3.2)  # shows that cracks can be seen down there
+    ahead = [seen(4, line(0.5, 3, 0.5, 14)), seen(8, line(0.5, 3, 0.5, 14), whole_width)]
+    with_alarm = [seen(0, line(-1, 12, 1, 12), line(0.5, 3, 0.5, 14)), *ahead]
+    without = [seen(0, line(0.5, 3, 0.5, 14)), *ahead]
+    found, right = (sum(c.length_m for c in take_inventory(f)) for f in (with_alarm, without))
+    assert found == pytest.approx(right, abs=0.1)
+    (alone,) = take_inventory(with_alarm[:1])[:1]
+    assert alone.length_m > 0
+
+
+def test_parallel_cracks_stay_two():
+    frames = [seen(s, line(-1, 3, -1, 14), line(1, 3, 1, 14)) for s in (0, 5, 10)]
+    assert [crack.length_m for crack in take_inventory(frames)] == pytest.approx([21, 21], abs=0.4)
+
+
+def test_a_standing_car_counts_once():
+    frames = [seen(0.01 * n, line(0, 4, 0, 9)) for n in range(30)]
+    assert len(step_by_distance(frames)) == 2
+    total = sum(crack.length_m for crack in take_inventory(step_by_distance(frames)))
+    assert total == pytest.approx(5, abs=0.35)  # the second of the two stands 25 cm further on
+
+
+def test_sections_add_up_and_know_their_lane():
+    frames = [
+        seen(s, line(0, 4, 0, 9, 20.0), line(5, 6, 5, 9), gap_s=1.0 + (s > 100))
+        for s in range(0, 160, 5)
+    ]
+    cracks = take_inventory(frames)
+    rows = measure_sections(cracks, frames, section="100m", lane_m=3.0)
+    assert [tuple(row) for row in rows] == [COLUMNS] * 2
+    assert sum(row["length_m"] for row in rows) == pytest.approx(
+        sum(crack.length_m for crack in cracks), abs=0.01
+    )
+    for row in rows:
+        kinds = sum(row[f"{k}_m"] for k in ("longitudinal", "transverse", "diagonal", "alligator"))
+        assert kinds == pytest.approx(row["length_m"], abs=0.01)
+        assert sum(row[f"{k}_m"] for k in ("low", "medium", "high")) == pytest.approx(
+            row["length_m"], abs=0.01
+        )
+        assert row["lane_length_m"] < row["length_m"]
+        assert row["density_m_per_m2"] == pytest.approx(
+            row["lane_length_m"] / row["covered_m"] / 3, abs=1e-3
+        )
+    assert rows[0]["covered_m"] == pytest.approx(96)
+    # a line along the lane touches one column of cells: half a metre of three
+    assert rows[0]["cracked_area_pct"] == pytest.approx(100 * 0.5 / 3, rel=0.05)
+    assert [row["position_quality"] for row in rows] == ["good", "fair"]
+    assert [row["frames"] for row in rows] == [20, 12]
+
+
+def test_a_drive_without_cracks_or_frames_has_no_crack_in_any_section():
+    assert measure_sections([], []) == []
+    (row,) = measure_sections([], [seen(3.0)], section="1km")
+    assert (row["cracks"], row["length_m"], row["width_mean_mm"]) == (0, 0.0, None)

@@ -1,0 +1,124 @@
+import math
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sam_crack.errors import BadInput
+from sam_crack.measure.exif import read_exif
+from sam_crack.measure.gpx import Track
+from sam_crack.measure.track import Route, Shot, exif_track, place_shots, read_track
+
+HEAD = "frame,time,lat,lon,heading\n"
+
+
+def straight(num=11, *, metres=10.0, seconds=1.0, jitter=0.0):
+    """A car that goes north from 48 degrees, and hardly moves where `metres` is zero."""
+    north = np.arange(num) * metres + jitter * (np.arange(num) % 2)
+    return Track(
+        time_s=1000.0 + np.arange(num) * seconds,
+        lat_deg=48 + north / 111_200.0,
+        lon_deg=np.full(num, 9.0),
+    )
+
+
+def test_distance_driven_is_counted_along_the_track():
+    route = Route(straight())
+    pose = route.pose(1002.5)
+    assert pose.station_m == pytest.approx(25, rel=1e-3)
+    assert (pose.east_m, pose.north_m) == pytest.approx((0, 25), abs=0.05)
+    assert pose.heading_deg == pytest.approx(0, abs=1e-6)
+    assert pose.gap_s == 1.0
+
+
+def test_a_standing_receiver_drives_no_distance():
+    assert Route(straight(100, metres=0.0, jitter=0.4)).station_m[-1] == 0
+
+
+def test_a_place_outside_the_track_is_none():
+    route = Route(straight())
+    assert route.pose(900) is None
+    assert route.pose(1010.5) is None
+
+
+@pytest.mark.parametrize("heading", [0, 90, 217])
+def test_plan_and_camera_axes_are_each_others_inverse(heading):
+    pose = Route(straight()).pose(1003)
+    turned = type(pose)(**{**vars(pose), "heading_deg": float(heading)})
+    ahead = turned.to_plan([0.0, 10.0]) - (turned.east_m, turned.north_m)
+    turn = math.radians(heading)
+    assert ahead == pytest.approx([10 * math.sin(turn), 10 * math.cos(turn)])
+    assert turned.to_camera(turned.to_plan([2.0, 7.0])) == pytest.approx([2, 7])
+
+
+def test_csv_with_headings_and_names_places_frames_by_name(tmp_path):
+    path = tmp_path / "track.csv"
+    path.write_text(HEAD + "a,2024-05-14T09:30:00Z,48,9,350\nb,2024-05-14T09:30:02Z,48.0001,9,10\n")
+    route = Route(read_track(path))
+    shots = [Shot(name="day/b", source=path, time_s=None), Shot(name="c", source=path, time_s=1.0)]
+    named, timed = place_shots(shots, route)
+    assert (named.lat_deg, named.heading_deg) == (48.0001, 10)
+    assert timed.lat_deg == pytest.approx(48.00005)
+    assert min(timed.heading_deg, 360 - timed.heading_deg) == pytest.approx(0, abs=1e-9)
+
+
+def test_videos_follow_each_other_and_the_offset_shifts_them(tmp_path):
+    one, two = tmp_path / "1.mp4", tmp_path / "2.mp4"
+    shots = [
+        Shot(name=f"{source.stem}/{t}", source=source, time_s=t)
+        for source in (one, two)
+        for t in (0.0, 2.0)
+    ]
+    route = Route(straight())
+    places = [pose.station_m for pose in place_shots(shots, route)]
+    assert places == pytest.approx([0, 20, 20, 40], rel=1e-3)
+    late = place_shots(shots, route, offset_s=1.5)
+    assert [pose.station_m for pose in late] == pytest.approx([15, 35, 35, 55], rel=1e-3)
+    assert place_shots(shots, route, offset_s=-1)[0] is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "time,lat\n1,2\n", "time,lat,lon\n1,2,3\n", "time,lat,lon\n1,91,3\n2,1,1\n",
+     "time,lat,lon\nx,1,3\n2,1,1\n", "time,lat,lon\n1,inf,3\n2,1,1\n"],
+)  # fmt: skip
+def test_what_is_no_track_is_refused(tmp_path, text):
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(BadInput):
+        read_track(tmp_path / "t.csv")
+    with pytest.raises(BadInput, match=r"\.gpx or \.csv"):
+        read_track(tmp_path / "t.kml")
+
+
+def picture(path, *, lat, lon, time, heading=None):
+    exif = Image.Exif()
+    gps = exif.get_ifd(0x8825)
+    for tag, hemisphere, value in ((1, "NS", lat), (3, "EW", lon)):
+        gps[tag] = hemisphere[value < 0]
+        minutes = abs(value) % 1 * 60
+        gps[tag + 1] = (float(int(abs(value))), float(int(minutes)), minutes % 1 * 60)
+    if heading is not None:
+        gps[17] = heading
+    exif.get_ifd(0x8769)[0x9003] = time
+    Image.new("RGB", (8, 8)).save(path, exif=exif)
+    return Shot(name=path.stem, source=path, time_s=None)
+
+
+def test_pictures_bring_their_own_place(tmp_path):
+    shots = [
+        picture(tmp_path / f"{n}.jpg", lat=-48.5 - n / 1e4, lon=9.25, time=f"2024:05:14 09:30:0{n}")
+        for n in range(3)
+    ]
+    found = read_exif(shots[1].source)
+    assert found.lat_lon == pytest.approx((-48.5001, 9.25), abs=1e-6)
+    poses = place_shots(shots, Route(exif_track(shots)))
+    assert [pose.lat_deg for pose in poses] == pytest.approx([-48.5, -48.5001, -48.5002], abs=1e-6)
+    assert poses[1].heading_deg == pytest.approx(180, abs=1e-3)
+
+
+def test_pictures_without_a_place_are_told(tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "plain.png")
+    assert read_exif(tmp_path / "plain.png") is None
+    assert read_exif(tmp_path / "absent.png") is None
+    with pytest.raises(BadInput, match="EXIF"):
+        exif_track([Shot(name="plain", source=tmp_path / "plain.png", time_s=None)])
