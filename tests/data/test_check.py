@@ -225,3 +225,38 @@ def test_copies_are_alike_and_others_are_not():
     assert min(likeness(one, fingerprint(each)) for each in (brighter, half)) > 0.9
     assert likeness(one, fingerprint(other)) < 0.5
     assert fingerprint(np.full((40, 40, 3), 77, np.uint8)) is None
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize(
+    ("name", "folder", "frames"),
+    [("uav", "uav", 120), ("cfd", "cfd", 10), ("paveseg", "paveseg", 32), ("voc", "voc", 3)],
+)
+def test_real_sets_are_sound_but_for_their_counts(
+    data_root: Path, out: Path, name: str, folder: str, frames: int
+):
+    result = check(data_root / folder, out, name)
+    assert (result["frames"], result["exit_code"]) == (frames, 0)
+    assert set(kinds(result, "note")) <= {"count", "other files"}
+    on_disk = [path for path in (data_root / folder).rglob("*") if path.is_file()]
+    assert len(json.loads((out / "manifest.json").read_text())["files"]) == len(on_disk)
+
+
+@pytest.mark.realdata
+def test_a_real_frame_saved_anew_under_another_split_is_found(
+    data_root: Path, tmp_path: Path, out: Path
+):
+    root = tmp_path / "set"
+    for folder in ("images", "masks"):
+        (root / folder).mkdir(parents=True)
+    names = sorted(path.stem for path in (data_root / "uav" / "masks").iterdir())[:6]
+    dataset = open_dataset("uav", data_root / "uav")
+    for index, record in enumerate(dataset.records):
+        if record.id in names:
+            Image.fromarray(dataset.read_image(index)).save(root / "images" / f"{record.id}.png")
+            shutil.copy(record.masks["mask"], root / "masks" / f"{record.id}.png")
+    with Image.open(root / "images" / f"{names[0]}.png") as image:
+        image.resize((300, 300)).resize((448, 448)).save(root / "images" / "copy.jpg", quality=60)
+    shutil.copy(root / "masks" / f"{names[0]}.png", root / "masks" / "copy.png")
+    write_lists(root, train=names, test=["copy"])
+    assert kinds(check(root, out)) == ["nearly the same picture in two splits"]
