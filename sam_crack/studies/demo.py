@@ -22,7 +22,7 @@ from sam_crack.console import Console
 from sam_crack.data.dataset import open_dataset
 from sam_crack.data.sample import Sample
 from sam_crack.data.synth.drive import run_synth
-from sam_crack.errors import SamCrackError
+from sam_crack.errors import BadInput, IntegrityError
 from sam_crack.studies.demo_page import summarise, write_page
 from sam_crack.studies.demo_truth import Looker
 from sam_crack.train.loop import FitResult
@@ -99,7 +99,7 @@ def _config(options: DemoOptions, console: Console) -> tuple[RunConfig, str]:
     with _step(console, "1/5", "get MobileSAM"):
         try:
             fetch(config.model.backbone.name, console)
-        except SamCrackError as error:
+        except (BadInput, IntegrityError) as error:  # an interrupt stays one
             console.warn(f"{error}")
             note = (
                 "MobileSAM could not be fetched. This demo ran on a tiny SAM with random weights: "

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sam_crack.errors import Interrupted
 from sam_crack.train import loop
 
 SMALL = ("--size", "180,320", "--frames", "2", "--steps", "2")
@@ -52,6 +53,20 @@ def test_stopped_by_ctrl_c_it_goes_on(
     code, out, err = run_cli(*words)
     assert code == 0, err
     assert "resumed at step 1 of 2" in out
+
+
+def test_stopped_while_fetching_it_stops(
+    tmp_path: Path,
+    run_cli: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stop(*_: object) -> Path:
+        raise Interrupted("interrupted by SIGTERM")
+
+    monkeypatch.setattr("sam_crack.studies.demo.fetch", stop)
+    code, _, err = run_cli("demo", "--out", tmp_path / "demo", *SMALL)
+    assert code == 130
+    assert "random weights" not in err
 
 
 def _asked_at_once(signal: loop.tracking.StopSignal) -> loop.tracking.StopSignal:
