@@ -32,8 +32,10 @@ def write_bytes(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         aside.chmod(0o644)
         aside.replace(path)
-    except BaseException:
+    except BaseException as error:
         aside.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:  # a full disk names no file
+            error.filename = str(path)
         raise
     sync(path.parent)
 
