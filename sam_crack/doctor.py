@@ -146,14 +146,18 @@ def check_storage(machine: Machine) -> Iterator[Finding]:
         yield Finding("cache", "fail", error.given, error.todo)
     else:
         yield Finding("cache", "ok", str(folder))
-    here = {name: find(name) for name in WEIGHTS}
-    for name, path in here.items():
-        if path is not None and path.stat().st_size != WEIGHTS[name].size:
+    present: list[str] = []
+    for name, spec in WEIGHTS.items():
+        path = find(name)
+        if path is not None and path.stat().st_size != spec.size:
             cure = f"sam-crack weights fetch {name}"
             yield Finding(f"weights {name}", "fail", f"{path} has the wrong size", cure)
-    present = [name for name, path in here.items() if path is not None]
+        elif path is not None:
+            present.append(name)
     cure = "" if "mobile_sam" in present else "sam-crack weights fetch mobile_sam"
-    yield Finding("weights", "warn" if cure else "ok", ", ".join(present) or "none here", cure)
+    yield Finding(
+        "weights", "warn" if cure else "ok", ", ".join(present) or "none whole here", cure
+    )
     for name, place in {"disk of the cache": folder, "disk of this folder": Path.cwd()}.items():
         free = machine.free_bytes(place)
         verdict: Verdict = "fail" if free < LEAST_DISK else "warn" if free < GOOD_DISK else "ok"

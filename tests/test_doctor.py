@@ -159,6 +159,7 @@ def test_weights_of_the_wrong_size_fail(home):
     (home / "weights" / "mobile_sam.pt").write_bytes(b"cut")
     found = named("weights mobile_sam", healthy())
     assert (found.verdict, found.cure) == ("fail", "sam-crack weights fetch mobile_sam")
+    assert named("weights", healthy()).text == "none whole here"
 
 
 @pytest.mark.parametrize(("free", "verdict"), [(0.1, "fail"), (2, "warn"), (50, "ok")])
