@@ -139,11 +139,11 @@ def _check_disk(options: SynthOptions, missing: int, *, console: Console) -> Non
     need, free = int(pixels * share), shutil.disk_usage(options.out).free
     console.say(
         f"{missing} of {options.frames} frames to render, about {need / 1e6:,.0f} MB to write; "
-        f"{free / 1e9:,.1f} GB free"
+        f"{free / 1e6:,.0f} MB free"
     )
     if need > 0.95 * free:
         raise BadInput(
-            f"about {need / 1e9:.1f} GB to write and {free / 1e9:.1f} GB free at {options.out}",
+            f"about {need / 1e6:,.0f} MB to write and {free / 1e6:,.0f} MB free at {options.out}",
             "enough free space",
             "render fewer --frames, a smaller --size, or to another disk",
         )
