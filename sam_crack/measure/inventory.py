@@ -159,27 +159,33 @@ def _best_parts(
         if other.pose.station_m - sighting.pose.station_m > ring_m:
             break
         later.append(other)
-    for crack_number, crack in enumerate(sighting.cracks):
-        for line in crack.lines:
-            middles = line.middles
-            places = sighting.pose.to_plan(middles)
-            keep = (middles[:, 1] <= ring_m) & (middles[:, 1] > 0)
-            for other in later:
-                if not keep.any():
-                    break
-                keep[keep] = ~_sees(other, places[keep], lowest, ring_m)
-            edges = np.flatnonzero(np.diff(keep.astype(np.int8), prepend=0, append=0))
-            for a, b in edges.reshape(-1, 2).tolist():
-                yield Part(
-                    frame=number,
-                    crack=number * 100_000 + crack_number,
-                    kind=crack.kind,
-                    points=sighting.pose.to_plan(line.points[a : b + 1]),
-                    stations_m=sighting.pose.station_m + middles[a:b, 1],
-                    aside_m=middles[a:b, 0],
-                    lengths_mm=line.lengths_mm[a:b],
-                    widths_mm=line.widths_mm[a:b],
-                )
+    lines = [
+        (number * 100_000 + crack_number, crack.kind, line)
+        for crack_number, crack in enumerate(sighting.cracks)
+        for line in crack.lines
+    ]
+    if not lines:
+        return
+    ground = np.concatenate([line.middles for _, _, line in lines])
+    places = sighting.pose.to_plan(ground)
+    keep = (ground[:, 1] <= ring_m) & (ground[:, 1] > 0)
+    for other in later:
+        keep[keep] = ~_sees(other, places[keep], lowest, ring_m)
+    first = 0
+    for crack_id, kind, line in lines:
+        mine = keep[first : first + len(line.lengths_mm)].astype(np.int8)
+        first += len(mine)
+        for a, b in np.flatnonzero(np.diff(mine, prepend=0, append=0)).reshape(-1, 2).tolist():
+            yield Part(
+                frame=number,
+                crack=crack_id,
+                kind=kind,
+                points=sighting.pose.to_plan(line.points[a : b + 1]),
+                stations_m=sighting.pose.station_m + line.middles[a:b, 1],
+                aside_m=line.middles[a:b, 0],
+                lengths_mm=line.lengths_mm[a:b],
+                widths_mm=line.widths_mm[a:b],
+            )
 
 
 def _linked(parts: Sequence[Part]) -> list[list[int]]:
