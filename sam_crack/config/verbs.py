@@ -85,6 +85,8 @@ class TrainOptions:
     """Run folder; empty makes runs/train/NAME-N. Example: runs/train/dnit-1."""
     resume: str | None = None
     """`auto` goes on with the newest run of this name, a path with that run. Example: auto."""
+    allow_changes: bool = False
+    """With --resume: go on although the configuration or the data are not those of before."""
     dry_run: bool = False
     """Say what would happen, and stop before the first step."""
 
@@ -114,8 +116,8 @@ class DemoOptions:
 
     out: Path = Path("runs/demo")
     """Folder for everything the demo makes; a demo that was stopped goes on. Example: /tmp/demo."""
-    steps: Annotated[int, Range(1, 100_000)] = 40
-    """Training steps of 4 crops; 40 take about two minutes on two cores. Example: 200."""
+    steps: Annotated[int, Range(1, 100_000)] = 60
+    """Training steps of 4 crops; 60 take two to three minutes on two cores. Example: 200."""
     frames: Annotated[int, Range(2, 100)] = 4
     """Held-back 3840x2160 frames that the tuned model looks at. Example: 8."""
     seed: Annotated[int, Range(0, 2**31 - 100)] = 0

@@ -31,11 +31,12 @@ from sam_crack.train.state import FolderLock
 from sam_crack.train.validate import Validation
 from sam_crack.weights.base import fetch
 
-PRACTICE_DRIVES = 3
-"""Roads to learn from, each with its own light, surface and cracks."""
-PRACTICE_FRAMES = 4
-"""Frames of each, far enough apart to show other cracks."""
+OTHER_ROADS, OTHER_FRAMES = 2, 3
+"""Roads besides the one that is looked at, each with its own light and surface."""
+TRAIN_FRAMES, VAL_FRAMES = 6, 2
+"""Frames of the road itself, before the held-back ones."""
 SPACING_M = 25.0
+"""Between frames: more than the 20 m within which cracks count, so no frame shows another's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +56,14 @@ def run_demo(options: DemoOptions, console: Console) -> dict[str, object]:
         # Another configuration is another run; rendered roads are shared by all.
         folder = options.out / f"run-{config_hash(config)[:8]}"
         write_run_header(folder, config, sys.argv)
-        with _step(console, "2/5", "render practice roads and a drive to look at"):
-            drives = _render(options, console)
+        with _step(console, "2/5", "render the road to learn from and look at, and two others"):
+            roads = _render(options, console)
         with _step(console, "3/5", f"teach {config.model.backbone.name} for {options.steps} steps"):
-            taught = _teach(config, drives, folder, console)
+            taught = _teach(config, roads, folder, console)
         with _step(console, "4/5", f"look at {options.frames} held-back frames"):
-            looker = Looker(folder / CHECKPOINT, config.infer, drives[-1])
-            frames = range(options.frames)
+            looker = Looker(folder / CHECKPOINT, config.infer, roads[0])
+            first = TRAIN_FRAMES + VAL_FRAMES
+            frames = range(first, first + options.frames)
             results = [
                 looker.look(index) for index in console.progress(frames, "look", unit="frame")
             ]
@@ -73,7 +75,7 @@ def run_demo(options: DemoOptions, console: Console) -> dict[str, object]:
                 config=config,
                 taught=taught,
                 results=results,
-                drive=drives[-1],
+                drive=roads[0],
                 note=note,
             )
     minutes = (time.perf_counter() - began) / 60
@@ -114,42 +116,30 @@ def _config(options: DemoOptions, console: Console) -> tuple[RunConfig, str]:
 
 
 def _render(options: DemoOptions, console: Console) -> list[Path]:
-    """Render the roads to learn from, one to validate on, and last the one to look at."""
+    """Render the road to learn from, validate and look at, and others for variety."""
     quiet = dataclasses.replace(console, quiet=True, no_progress=True)
-    plans = [
-        (f"practice-{number}", number, PRACTICE_FRAMES, SPACING_M)
-        for number in range(PRACTICE_DRIVES)
-    ]
-    plans += [("validation", PRACTICE_DRIVES, 2, SPACING_M)]
-    plans += [("drive", PRACTICE_DRIVES + 1, options.frames, 10.0)]
+    lengths = [TRAIN_FRAMES + VAL_FRAMES + options.frames, *[OTHER_FRAMES] * OTHER_ROADS]
     folders = []
-    for name, number, frames, spacing in console.progress(plans, "render", unit="road"):
-        # The size is part of the name: the folder of another size would be refused.
-        root = options.out / f"{name}-{options.seed}-{options.size[0]}-{frames}"
-        run_synth(
-            SynthOptions(
-                out=root,
-                frames=frames,
-                seed=options.seed * 10 + number,
-                video="none",
-                size=options.size,
-                spacing=spacing,
-            ),
-            quiet,
+    for number, frames in enumerate(console.progress(lengths, "render", unit="road")):
+        seed = options.seed * 10 + number
+        # Size and length are part of the name: the folder of another one would be refused.
+        root = options.out / f"road-{seed}-{options.size[0]}-{frames}"
+        road = SynthOptions(
+            out=root, frames=frames, seed=seed, video="none", size=options.size, spacing=SPACING_M
         )
+        run_synth(road, quiet)
         folders.append(root)
     return folders
 
 
-def _teach(config: RunConfig, drives: Sequence[Path], folder: Path, console: Console) -> Taught:
+def _teach(config: RunConfig, roads: Sequence[Path], folder: Path, console: Console) -> Taught:
     """Fine-tune adapters and head, or go on where a stopped demo was; validate before and after."""
-    train: ConcatDataset[Sample] = ConcatDataset(
-        [open_dataset("synth", root) for root in drives[:PRACTICE_DRIVES]]  # type: ignore[misc]
-    )
+    road, *others = (open_dataset("synth", root) for root in roads)
+    train: ConcatDataset[Sample] = ConcatDataset([road[:TRAIN_FRAMES], *others])  # type: ignore[list-item]
     session = prepare(
         config,
-        train,  # type: ignore[arg-type]
-        open_dataset("synth", drives[PRACTICE_DRIVES]),
+        train,  # type: ignore[arg-type] # a sequence in all but name
+        road[TRAIN_FRAMES : TRAIN_FRAMES + VAL_FRAMES],
         folder=folder,
         classes=("crack",),
         console=console,
