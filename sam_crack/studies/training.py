@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 
-from sam_crack import durable
 from sam_crack.config.runs import new_run_folder, write_run_header
 from sam_crack.config.schema import RunConfig
 from sam_crack.config.verbs import TrainOptions
@@ -19,8 +18,7 @@ from sam_crack.data.dataset import Dataset
 from sam_crack.data.opening import open_samples
 from sam_crack.data.store import Store
 from sam_crack.errors import BadInput, UsageError
-from sam_crack.report.plots import loss_curve
-from sam_crack.train.loop import FitResult
+from sam_crack.studies.training_record import data_hash, show_samples, write_record
 from sam_crack.train.session import CHECKPOINT, Session, class_share, prepare
 from sam_crack.train.state import FolderLock
 
@@ -39,14 +37,22 @@ def run_train(options: TrainOptions, console: Console, run_config: RunConfig) ->
             val,
             folder=folder,
             classes=tuple(each.name for each in train.classes),
+            data_hash=data_hash(train, val),
             console=console,
+        )
+        session = session.with_run(
+            show=partial(show_samples, session), allow_changes=options.allow_changes
         )
         for line in first_screen(run_config, session, train, val):
             session.run.console.say(line)
         if options.dry_run:
             return {"run": folder, "dry_run": True}
         result = session.fit(resume=options.resume is not None)
-        summary = write_summary(folder, result) if processes.is_main_process else {}
+        summary = (
+            write_record(run_config, session, train, val, result=result)
+            if processes.is_main_process
+            else {}
+        )
     session.run.console.say(f"checkpoint: {folder / CHECKPOINT}")
     return {"run": folder, **summary}
 
@@ -134,12 +140,3 @@ def first_screen(
             "check the encoding with `sam-crack data check`, or set --data.classes",
         )
     return lines
-
-
-def write_summary(folder: Path, result: FitResult) -> dict[str, object]:
-    """Leave `summary.json` and `curves.png` beside the checkpoint."""
-    best = result.best.facts() if result.best else None
-    summary: dict[str, object] = {"steps": result.step, "best": best}
-    durable.write_text(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
-    durable.write_bytes(folder / "curves.png", loss_curve(result.history))
-    return summary

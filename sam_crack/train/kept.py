@@ -34,7 +34,7 @@ def take_up(run: Run, kept: Kept) -> int:
             raise UsageError(
                 f"the saved state belongs to another {_SPELLED[what]}",
                 "a run goes on with the settings and the data it began with",
-                "restore them, start a new run, or add --allow_changes",
+                "restore them, start a new run, or add --allow-changes",
             )
         run.console.warn(f"going on with another {_SPELLED[what]} than the run began with")
     state.restore(saved, run.segmenter, kept.optimizer)

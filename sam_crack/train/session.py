@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,8 +38,13 @@ class Session:
     validator: Validator
     segmenter: Segmenter
 
+    def with_run(self, **changes: Any) -> Session:  # noqa: ANN401 - fields of Run
+        """The same session with parts of its run exchanged."""
+        return dataclasses.replace(self, run=dataclasses.replace(self.run, **changes))
+
     def fit(self, *, resume: bool) -> FitResult:
         """Train, or go on where the last saved state stands."""
+        self.run.tracker.open()
         try:
             return fit(self.run, resume=resume)
         finally:

@@ -23,11 +23,15 @@ class Tracker:
     """Sends what happens to wandb or TensorBoard; after its first failure it keeps silent."""
 
     def __init__(self, config: RunConfig, folder: Path, console: Console, *, write: bool) -> None:
-        """Open what the configuration asks for; only the process that writes does."""
-        self._console, self._kind = console, config.train.track
+        """Remember what the configuration asks for; only the process that writes opens it."""
+        self._console, self._config, self._folder = console, config, folder
+        self._kind, self._write = config.train.track, write
         self._backend: Any = None
-        if write:
-            self._guarded(lambda: self._open(config, folder))
+
+    def open(self) -> None:
+        """Begin to report."""
+        if self._write:
+            self._guarded(lambda: self._open(self._config, self._folder))
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Report numbers of one step."""

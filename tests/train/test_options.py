@@ -141,7 +141,7 @@ def test_another_data_set_is_refused_unless_allowed(tmp_path: Path) -> None:
     session(tmp_path).fit(resume=False)
     run = dataclasses.replace(session(tmp_path).run, data_hash="other")
     other = Session(run=run, validator=None, segmenter=run.segmenter)  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match=r"another set of samples.*allow_changes"):
+    with pytest.raises(UsageError, match=r"another set of samples.*allow-changes"):
         other.fit(resume=True)
     allowed = dataclasses.replace(other, run=dataclasses.replace(run, allow_changes=True))
     assert allowed.fit(resume=True).step == 6
@@ -272,6 +272,7 @@ def test_missing_tensorboard_is_said_and_training_goes_on(
 
 def test_nothing_is_tracked_unless_asked(tmp_path: Path) -> None:
     tracker = Tracker(TINY, tmp_path, Console(), write=True)
+    tracker.open()
     tracker.log(1, {"loss": 1.0})
     tracker.close(tmp_path)
     assert "wandb" not in {path.name for path in tmp_path.iterdir()}

@@ -1,0 +1,131 @@
+"""What a training run leaves to be looked at: pages of samples, curves, a summary and a card."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from sam_crack import durable
+from sam_crack.config.load import config_hash
+from sam_crack.config.runs import installed_versions
+from sam_crack.config.schema import RunConfig
+from sam_crack.data.dataset import Dataset
+from sam_crack.data.mosaic import png
+from sam_crack.data.sets.catalogue import DATASETS
+from sam_crack.data.store import Store
+from sam_crack.measure.metrics import to_level
+from sam_crack.report.model_card import model_card
+from sam_crack.report.panels import Panel, sample_page
+from sam_crack.report.plots import loss_curve
+from sam_crack.train.loop import FitResult
+from sam_crack.train.session import Session
+from sam_crack.train.validate import Validation
+
+SAMPLES = "samples"
+"""Folder of the pages, inside the run folder."""
+
+
+def data_hash(train: Dataset | Store, val: Dataset | Store) -> str:
+    """Return a sha256 over what is learnt and validated: ids in their order, and class names.
+
+    Pixels are not read: that would take longer than many a run.
+    """
+    names = [each.name for each in train.classes]
+    ids = [[record.id for record in split.records] for split in (train, val)]
+    return hashlib.sha256(json.dumps([names, *ids]).encode()).hexdigest()
+
+
+def show_samples(session: Session, found: Validation) -> None:
+    """Draw the frames that the validation kept, and hand the page to the tracker too."""
+    run, validator = session.run, session.validator
+    try:
+        panels = []
+        for index, prob in validator.probs.items():
+            sample = validator.samples[index]
+            panels.append(
+                Panel(
+                    id=sample.id,
+                    image=sample.image,
+                    truth=sample.mask,
+                    prob=prob,
+                    ignore=sample.ignore,
+                )
+            )
+        title = f"{run.config.name}: step {found.step}, F1 {found.f1:.3f} at {found.threshold:.2f}"
+        page = sample_page(panels, level=to_level(found.threshold), title=title)
+        durable.write_bytes(run.folder / SAMPLES / f"step-{found.step:08d}.png", png(page))
+    except Exception as error:  # training outlives a page that cannot be drawn
+        run.console.warn(f"the page of samples could not be drawn: {error}")
+        return
+    run.tracker.page(found.step, page)
+
+
+def write_record(
+    config: RunConfig,
+    session: Session,
+    train: Dataset | Store,
+    val: Dataset | Store,
+    *,
+    result: FitResult,
+) -> dict[str, object]:
+    """Leave `summary.json`, `curves.png` and `CARD.md` in the run folder; return the summary."""
+    folder = session.run.folder
+    shown = [row["foreground"] for row in result.history if "foreground" in row]
+    summary: dict[str, object] = {
+        "steps": result.step,
+        "best": result.best.facts() if result.best else None,
+        "skipped_steps": sum("skipped" in row for row in result.history),
+        "steps_without_foreground": shown.count(0.0),
+    }
+    if shown.count(0.0):
+        session.run.console.say(f"{shown.count(0.0)} of {len(shown)} steps saw no foreground")
+    durable.write_text(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
+    durable.write_bytes(folder / "curves.png", loss_curve(result.history))
+    facts = _card_facts(config, session, {"train": train, "val": val}, result)
+    durable.write_text(folder / "CARD.md", model_card(facts))
+    return summary
+
+
+def _card_facts(
+    config: RunConfig, session: Session, splits: dict[str, Dataset | Store], result: FitResult
+) -> dict[str, Any]:
+    train, folder = config.train, session.run.folder
+    spec = DATASETS[
+        splits["train"].name if isinstance(splits["train"], Store) else config.data.name
+    ]
+    crops = train.batch_size * train.accumulate * session.run.accelerator.num_processes
+    figures = {"curves.png": "loss and validation score"}
+    pages = sorted(path.name for path in (folder / SAMPLES).glob("*.png"))
+    if pages:
+        figures[f"{SAMPLES}/{pages[-1]}"] = "validation frames after the last validation"
+    return {
+        "name": config.name,
+        "classes": [each.name for each in splits["train"].classes],
+        "data": {
+            "name": spec.name,
+            "title": spec.title,
+            "licence": spec.licence,
+            "url": spec.url,
+            "citation": spec.citation,
+            **{name: len(split) for name, split in splits.items()},
+        },
+        "model": [
+            f"base {config.model.backbone.name}, sha256 of its tensors "
+            f"{session.segmenter.base_sha256[:16]}",
+            *session.segmenter.summary(),
+        ],
+        "settings": {
+            "crops per step": crops,
+            "crop size": " x ".join(map(str, config.model.window)),
+            "resized by": " to ".join(f"{factor:g}" for factor in config.data.scale),
+            "loss": " + ".join(f"{weight:g} {name}" for name, weight in train.losses.items()),
+            "rates": f"adapters {train.lr:g}, head {train.head_lr:g}, {train.schedule}",
+            "seed": config.seed,
+        },
+        "best": result.best.facts() if result.best else None,
+        "steps": result.step,
+        "hashes": {"config": config_hash(config), "data": session.run.data_hash},
+        "versions": installed_versions(),
+        "figures": figures,
+    }
