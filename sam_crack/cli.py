@@ -39,6 +39,11 @@ VERBS: dict[str, Verb] = {
         options="sam_crack.config.verbs:PredictOptions",
         run="sam_crack.studies.drive:run_predict",
     ),
+    "evaluate": Verb(
+        "score a model on frames that had no say in how it was made",
+        options="sam_crack.config.study_verbs:EvaluateOptions",
+        run="sam_crack.studies.evaluation:run_evaluate",
+    ),
     "merge": Verb(
         "fold trained adapters into stand-alone weights",
         options="sam_crack.config.verbs:MergeOptions",
@@ -107,6 +112,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "data": ("data", "weights"),
     "teach": ("train", "adapters", "merge"),
     "look": ("predict", "measure", "camera"),
+    "judge": ("evaluate", "compare", "transfer"),
 }
 
 

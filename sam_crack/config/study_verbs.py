@@ -1,0 +1,47 @@
+"""Options of the verbs that judge models; apart from their rooms, which import torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from sam_crack.config.fields import Range
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions:
+    """`sam-crack evaluate`."""
+
+    run: Path
+    """Checkpoint folder, or a run folder with one in it. Example: runs/train/dnit-1."""
+    data: str = "folder"
+    """Data set; `sam-crack data list` names them. Example: dnit."""
+    root: Path | None = None
+    """Folder in which the data set lies as published. Example: data/dnit."""
+    split: str = "test"
+    """Frames that are scored: train, val or test; none takes every frame. Example: test."""
+    classes: tuple[str, ...] = ()
+    """Classes taken as foreground; empty takes those that the model was trained on."""
+    out: Path | None = None
+    """Folder for tables, curves and the page; empty makes runs/evaluate/NAME-N."""
+    baseline: Path | None = None
+    """Another checkpoint, scored on the same frames, or the folder of its evaluation: gives paired
+    differences. Example: runs/train/unet-1."""
+    limit: Annotated[int, Range(1)] | None = None
+    """At most so many frames, evenly spaced; empty takes all. Example: 20."""
+    empty: Literal["skip", "one", "zero"] = "skip"
+    """What a frame scores without foreground in truth and prediction: skip leaves it out of the
+    mean, one rewards the silence, zero punishes it."""
+    resamples: Annotated[int, Range(0, 100_000)] = 1000
+    """Bootstrap resamples of whole groups behind the 95 % intervals; 0 gives none."""
+    overlap: Annotated[float, Range(0, 0.75)] = 0.125
+    """Smallest share of a window that its neighbour sees too. Example: 0.25."""
+    batch_size: Annotated[int, Range(1, 4096)] = 4
+    """Windows per forward pass. Example: 8."""
+    road: str = "all"
+    """Where to look: `all`, or `band:TOP,BOTTOM` as shares of the height. Example: band:0.4,1."""
+    device: str = "auto"
+    """Where to compute: auto takes a GPU if there is one; else cpu, cuda or cuda:1."""
+    overwrite: bool = False
+    """Replace an evaluation that lies in the folder."""

@@ -1,0 +1,212 @@
+"""A model's frames counted, kept and read again: what every table of scores is computed from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from accelerate import PartialState
+from accelerate.utils import gather_object
+from numpy.typing import NDArray
+
+from sam_crack import durable
+from sam_crack.console import Console
+from sam_crack.data.sample import Sample
+from sam_crack.errors import BadInput
+from sam_crack.infer.predict import Predictor
+from sam_crack.measure import bootstrap
+from sam_crack.measure.bootstrap import Interval
+from sam_crack.measure.metrics import Empty
+from sam_crack.measure.tally import Sums, add_up, all_scores, count_frame, sums_of
+
+COUNTS = "counts.npz"
+SEED = 20240501
+"""Of the resamples: the same for every evaluation, so that tables agree to the last digit."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ScoredFrame:
+    """One frame: which it was, and what adds up."""
+
+    index: int
+    """Place in the data set."""
+    id: str
+    group: str
+    size: tuple[int, int]
+    truth: str
+    """Fingerprint of what is true and what is ignored."""
+    sums: Sums
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scored:
+    """All frames of a split as one model sees them."""
+
+    frames: tuple[ScoredFrame, ...]
+    empty: Empty
+    model: Mapping[str, Any]
+    """What the scores belong to: threshold, hashes, window."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of which frames were scored, and against what; the same for every model."""
+        lines = (f"{frame.id}\t{frame.truth}\n" for frame in self.frames)
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    @property
+    def groups(self) -> list[str]:
+        """Group of each frame; one that belongs to none is its own."""
+        return [frame.group or f"frame {frame.id}" for frame in self.frames]
+
+    def total(self) -> Sums:
+        """Sum over all frames, in their order."""
+        return add_up(frame.sums for frame in self.frames)
+
+    def scores(self) -> dict[str, float | None]:
+        """Return every score by name."""
+        return all_scores(self.total(), empty=self.empty)
+
+    def resampled(self, resamples: int) -> dict[str, NDArray[np.float64]]:
+        """Return every score of every bootstrap resample of whole groups."""
+        names, summed = bootstrap.by_group([frame.sums for frame in self.frames], self.groups)
+        draws = bootstrap.draw(len(names), resamples=resamples, seed=SEED)
+        if len(names) < 2:
+            return {}
+        return bootstrap.resample(summed, draws, lambda sums: all_scores(sums, empty=self.empty))
+
+
+def score_frames(
+    predictor: Predictor,
+    samples: Sequence[Sample],
+    indices: Sequence[int],
+    *,
+    empty: Empty,
+    model: Mapping[str, Any],
+    console: Console,
+) -> Scored:
+    """Score frames with the predictor's own threshold; processes share them out.
+
+    Every process returns the same: each frame is counted whole by one of them, and sums run over
+    frames in their order, however many processes there were.
+    """
+    processes = PartialState()
+    mine = indices[processes.process_index :: processes.num_processes]
+    found = []
+    for index in console.progress(mine, "evaluate", unit="frame"):
+        sample = samples[index]
+        prob = predictor.frame(sample.image).prob
+        found.append(score_frame(prob, sample, index, threshold=predictor.threshold, empty=empty))
+    if processes.num_processes > 1:
+        found = gather_object(found)
+    ordered = sorted(found, key=lambda frame: frame.index)
+    return Scored(frames=tuple(ordered), empty=empty, model=model)
+
+
+def score_frame(
+    prob: NDArray[np.uint8], sample: Sample, index: int, *, threshold: float, empty: Empty
+) -> ScoredFrame:
+    """Count one frame; any class of the truth is foreground."""
+    truth = sample.mask > 0
+    frame = count_frame(prob, truth, threshold=threshold, ignore=sample.ignore)
+    hashed = hashlib.sha256(f"{truth.shape}".encode() + np.packbits(truth).tobytes())
+    hashed.update(b"" if sample.ignore is None else np.packbits(sample.ignore).tobytes())
+    return ScoredFrame(
+        index=index,
+        id=sample.id,
+        group=sample.group,
+        size=(truth.shape[0], truth.shape[1]),
+        truth=hashed.hexdigest(),
+        sums=sums_of(frame, empty=empty),
+    )
+
+
+def intervals(scored: Scored, *, resamples: int) -> dict[str, Interval | None]:
+    """Return the 95 % interval of every score; None where there is none."""
+    values = scored.resampled(resamples) if resamples else {}
+    return {name: bootstrap.interval(one) for name, one in values.items()}
+
+
+def differences(
+    scored: Scored, baseline: Scored, *, resamples: int
+) -> dict[str, tuple[float | None, Interval | None]]:
+    """Return by how much every score exceeds the baseline's on the same frames, with interval.
+
+    Both are resampled by the same draws, so what makes a group hard for both cancels out.
+    """
+    check_same(scored, baseline)
+    ours, theirs = scored.scores(), baseline.scores()
+    values = [one.resampled(resamples) if resamples else {} for one in (scored, baseline)]
+    found: dict[str, tuple[float | None, Interval | None]] = {}
+    for name, value in ours.items():
+        other = theirs[name]
+        gap = None if value is None or other is None else value - other
+        both = [one.get(name) for one in values]
+        within = (
+            None if both[0] is None or both[1] is None else bootstrap.interval(both[0] - both[1])
+        )
+        found[name] = (gap, within)
+    return found
+
+
+def check_same(scored: Scored, baseline: Scored) -> None:
+    """Refuse to compare scores of other frames, other truth, or under another policy."""
+    if scored.fingerprint == baseline.fingerprint and scored.empty == baseline.empty:
+        return
+    ids = [{frame.id for frame in one.frames} for one in (scored, baseline)]
+    raise BadInput(
+        f"the baseline was scored on {len(ids[1])} frames, policy {baseline.empty}; "
+        f"{len(ids[0] & ids[1])} of its ids are among these {len(ids[0])}, policy {scored.empty}",
+        "the same frames with the same truth and the same policy",
+        "name the baseline's checkpoint instead, which is then scored on these frames",
+    )
+
+
+def save_scored(scored: Scored, folder: Path) -> None:
+    """Write the counts of every frame, from which every score can be computed again."""
+    frames = scored.frames
+    facts = {"empty": scored.empty, "model": scored.model}
+    columns: dict[str, Any] = {
+        name: np.array([getattr(frame, name) for frame in frames])
+        for name in ("index", "id", "group", "truth", "size")
+    }
+    for name in frames[0].sums:
+        columns[f"sums/{name}"] = np.stack([frame.sums[name] for frame in frames])
+    stream = BytesIO()
+    np.savez_compressed(stream, facts=np.array(json.dumps(facts)), **columns)
+    durable.write_bytes(folder / COUNTS, stream.getvalue())
+
+
+def load_scored(folder: Path) -> Scored:
+    """Read what `save_scored` wrote."""
+    path = folder / COUNTS
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            table = {name: file[name] for name in file.files}
+        facts = json.loads(str(table["facts"]))
+        names = [name for name in table if name.startswith("sums/")]
+        frames = [
+            ScoredFrame(
+                index=int(table["index"][row]),
+                id=str(table["id"][row]),
+                group=str(table["group"][row]),
+                size=(int(table["size"][row][0]), int(table["size"][row][1])),
+                truth=str(table["truth"][row]),
+                sums={name.removeprefix("sums/"): table[name][row] for name in names},
+            )
+            for row in range(len(table["index"]))
+        ]
+        if facts["empty"] not in get_args(Empty) or not frames:
+            raise ValueError(f"policy {facts['empty']!r}, {len(frames)} frames")
+        return Scored(frames=tuple(frames), empty=facts["empty"], model=facts["model"])
+    except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError) as error:
+        raise BadInput(
+            f"{path}: not the counts of an evaluation ({error})",
+            "the folder that `sam-crack evaluate` wrote",
+            "evaluate that model again",
+        ) from error
