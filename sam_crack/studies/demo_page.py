@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -11,15 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sam_crack.config.schema import RunConfig
-from sam_crack.data.synth.dataset import drive_camera
 from sam_crack.data.synth.truth import REACH_M
-from sam_crack.measure.gpx import read_gpx
 from sam_crack.measure.metrics import Counts, f1, iou, precision, recall
-from sam_crack.measure.place import offset
 from sam_crack.report import page
 from sam_crack.report.html import write_report
 from sam_crack.report.overlay import Label, draw_overlay, thumbnail
 from sam_crack.report.plots import loss_curve, scatter_lengths
+from sam_crack.studies.demo_map import road_map
 from sam_crack.studies.demo_truth import FrameResult, TrueCrack
 
 if TYPE_CHECKING:
@@ -27,7 +24,6 @@ if TYPE_CHECKING:
 
 FULL_WIDTH_PX, THUMBNAIL_PX = 1920, 640
 SHORTEST_LABEL_MM = 500
-POINTS_PER_MARK = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,8 +96,37 @@ def write_page(
     note: str,
 ) -> Path:
     """Write the one self-contained page that the demo is about."""
+    sections: list[page.Section] = []
+    if note:
+        sections.append(page.Notes(title="Read this first", items=[note]))
+    sections += [
+        page.Gallery(
+            title="Held-back frames",
+            pictures=[_picture(result) for result in results],
+            note="Rendered frames that training never saw, further along the road that it learned "
+            "on. Lengths are measured through the camera's height, pitch and focal length.",
+        ),
+        _table(results),
+        road_map(results, drive),
+        _plots(taught, results),
+        _limits(config),
+        page.Command(title="Run it again", lines=[_command(config, results)]),
+    ]
+    report = page.Report(
+        title="Cracks on a practice drive",
+        subtitle=f"{config.model.backbone.name} with {config.model.adapter.method} and a "
+        f"{config.model.head.kind} head, taught for {taught.seconds / 60:.1f} minutes here",
+        facts=_facts(config, taught, results),
+        sections=sections,
+    )
+    write_report(path, report)
+    return path
+
+
+def _facts(config: RunConfig, taught: Taught, results: Sequence[FrameResult]) -> list[page.Fact]:
     found, after = totals(results), taught.result.best or taught.before
-    facts = [
+    height, width = results[0].truth.shape
+    return [
         page.Fact(
             label="Validation IoU",
             value=f"{taught.before.iou:.2f} → {after.iou:.2f}",
@@ -119,36 +144,12 @@ def write_page(
             note=f"measured; {found.true_m:.1f} m are there",
         ),
         page.Fact(
-            label="Time per 4K frame",
+            label="Time per frame",
             value=f"{found.seconds_per_frame:.1f} s",
-            note="windows, stitching and measuring, on this machine's processor",
+            note=f"{height} x {width} pixels: windows, stitching and measuring, on this machine's "
+            "processor",
         ),
     ]
-    sections: list[page.Section] = []
-    if note:
-        sections.append(page.Notes(title="Read this first", items=[note]))
-    sections += [
-        page.Gallery(
-            title="Held-back frames",
-            pictures=[_picture(result) for result in results],
-            note="Rendered frames that training never saw. Lengths are measured on the road "
-            "through the camera's height, pitch and focal length.",
-        ),
-        _table(results),
-        _map(results, drive),
-        _plots(taught, results),
-        _limits(config),
-        page.Command(title="Run it again", lines=["sam-crack demo"], note=f"seed {config.seed}"),
-    ]
-    report = page.Report(
-        title="Cracks on a practice drive",
-        subtitle=f"{config.model.backbone.name} with {config.model.adapter.method} and a "
-        f"{config.model.head.kind} head, taught for {taught.seconds / 60:.1f} minutes here",
-        facts=facts,
-        sections=sections,
-    )
-    write_report(path, report)
-    return path
 
 
 def _picture(result: FrameResult) -> page.Picture:
@@ -205,47 +206,12 @@ def _row(frame: str, crack: TrueCrack) -> tuple[page.Cell, ...]:
     )
 
 
-def _map(results: Sequence[FrameResult], drive: Path) -> page.RoadMap:
-    track, camera = read_gpx(drive / "track.gpx"), drive_camera(drive)
-    marks = []
-    for result, *place in zip(results, *_places(results, drive), strict=True):
-        for crack in result.cracks:
-            if crack.ground is None:
-                continue
-            ground = crack.ground
-            text = (
-                f"{crack.kind}, {ground.length_mm / 1000:.1f} m long, "
-                f"{ground.width_mean_mm:.0f} mm wide, frame {result.name}"
-            )
-            line = max(crack.lines, key=len)
-            on_road = camera.to_ground(line[:: max(1, len(line) // POINTS_PER_MARK)])
-            course = [
-                offset(place[0], place[1], place[2], x_right_m=x, z_ahead_m=z) for x, z in on_road
-            ]
-            marks.append(page.Mark(lat_lon=course, severity=ground.severity, text=text))
-    return page.RoadMap(
-        title="Map of the drive",
-        track=list(zip(track.lat_deg.tolist(), track.lon_deg.tolist(), strict=True)),
-        marks=marks,
-        note="Severity by mean width (ASTM D6433, asphalt). Frames overlap: a crack that two "
-        "frames show has two marks.",
-    )
-
-
-def _places(results: Sequence[FrameResult], drive: Path) -> list[list[float]]:
-    """Latitudes, longitudes and headings of the cameras of these frames."""
-    with (drive / "frames.csv").open(newline="") as file:
-        rows = {row["frame"]: row for row in csv.DictReader(file)}
-    chosen = [rows[result.name.rsplit("/", 1)[-1]] for result in results]
-    return [[float(row[key]) for row in chosen] for key in ("lat", "lon", "heading")]
-
-
 def _plots(taught: Taught, results: Sequence[FrameResult]) -> page.Plots:
     plots = [
         page.Plot(
             image=loss_curve(taught.result.history, format="svg"),
             alt="Training loss over steps",
-            caption="Loss of each step; the score is pooled F1 on the validation road.",
+            caption="Loss of each step; the score is pooled F1 on the validation frames.",
         )
     ]
     cracks = [crack for result in results for crack in result.true_cracks]
@@ -262,13 +228,22 @@ def _plots(taught: Taught, results: Sequence[FrameResult]) -> page.Plots:
     return page.Plots(title="Learning and measuring", plots=plots)
 
 
+def _command(config: RunConfig, results: Sequence[FrameResult]) -> str:
+    """Compose the command line that gives these results again."""
+    height, width = results[0].truth.shape
+    return (
+        f"sam-crack demo --seed {config.seed} --steps {config.train.steps} "
+        f"--frames {len(results)} --size {height},{width}"
+    )
+
+
 def _limits(config: RunConfig) -> page.Notes:
     return page.Notes(
         title="What this shows, and what it does not",
         items=[
             f"{config.train.steps} steps on rendered roads show that the chain works from pixels "
             "to metres. They say little about real roads: for these, train on real frames.",
-            "The threshold was chosen on the validation road, never on the frames shown here.",
+            "The threshold was chosen on validation frames of the same road, never on those shown.",
             f"Lengths and widths assume a flat road; what lies beyond {REACH_M:g} m is left out.",
             "Severity is by width alone and is no pavement condition index.",
         ],
