@@ -13,7 +13,7 @@ from typing import Any
 
 from sam_crack.config.load import leaves, load_config
 from sam_crack.config.schema import HeadConfig, ModelConfig
-from sam_crack.errors import IntegrityError, SamCrackError, UsageError
+from sam_crack.errors import BadInput, IntegrityError, SamCrackError, UsageError
 
 FORMAT = "sam-crack model 1"
 DESCRIPTION = "model.json"
@@ -48,6 +48,12 @@ class CheckpointMeta:
 
 def find_checkpoint(folder: Path) -> Path:
     """Return the checkpoint folder: the one given, or the one inside a run folder."""
+    if not folder.is_dir():
+        raise BadInput(
+            f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}",
+            f"a checkpoint folder with its {DESCRIPTION}, or the run folder around it",
+            "check the path",
+        )
     inside = folder / IN_RUN
     is_run = (inside / DESCRIPTION).exists() and not (folder / DESCRIPTION).exists()
     return inside if is_run else folder

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from sam_crack import durable
 from sam_crack.adapt.methods import METHODS
 from sam_crack.config.schema import AdapterConfig, BackboneConfig, HeadConfig, ModelConfig
-from sam_crack.errors import IntegrityError, SamCrackError
+from sam_crack.errors import BadInput, IntegrityError, SamCrackError
 from sam_crack.model.checkpoint import load_checkpoint, save_checkpoint
 from sam_crack.model.description import DESCRIPTION, CheckpointMeta, seal
 from sam_crack.model.segmenter import build_segmenter
@@ -240,6 +240,13 @@ def test_a_missing_file_is_named(folder, name):
     (folder / name).unlink()
     with pytest.raises(IntegrityError, match=f"{name}: missing; .*; .*"):
         load_checkpoint(folder)
+
+
+@pytest.mark.parametrize(("name", "words"), [("gone", "no such folder"), ("file", "not a folder")])
+def test_a_path_that_is_no_folder_is_bad_input(tmp_path, name, words):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadInput, match=f"{words}; .*; check the path"):
+        load_checkpoint(tmp_path / name)
 
 
 def test_an_unlisted_adapter_file_is_refused_and_a_card_is_not(folder):
