@@ -38,8 +38,8 @@ def road_map(results: Sequence[FrameResult], drive: Path) -> page.RoadMap:
         title="Map of the drive",
         track=list(zip(track.lat_deg.tolist(), track.lon_deg.tolist(), strict=True)),
         marks=marks,
-        note="Severity by mean width (ASTM D6433, asphalt). Only the held-back end of the track was "
-        "looked at.",
+        note="Severity by mean width (ASTM D6433, asphalt). Only the held-back end of the "
+        "track was looked at.",
     )
 
 
