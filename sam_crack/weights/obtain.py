@@ -133,9 +133,9 @@ def _not_fetched(
     spec: WeightSpec, path: Path, reasons: list[str], kind: type[SamCrackError]
 ) -> SamCrackError:
     """List every source with its reason, and the way by hand."""
-    tried = "".join(f"\n  - {reason}" for reason in reasons)
+    tried = ", ".join(f"({number}) {reason}" for number, reason in enumerate(reasons, 1))
     return kind(
-        f"the base weights {spec.name} could not be fetched:{tried}\n",
+        f"the base weights {spec.name} could not be fetched: {tried}",
         f"the file is {spec.file}, {spec.size:,} bytes, sha256 {spec.sha256}",
         f"get it by other means, put it at {path}, then run `sam-crack weights verify {spec.name}`",
     )
