@@ -85,6 +85,8 @@ class TrainOptions:
     """Run folder; empty makes runs/train/NAME-N. Example: runs/train/dnit-1."""
     resume: str | None = None
     """`auto` goes on with the newest run of this name, a path with that run. Example: auto."""
+    init: Path | None = None
+    """Checkpoint or run folder whose trained weights are the start. Example: runs/train/synth-1."""
     allow_changes: bool = False
     """With --resume: go on although the configuration or the data are not those of before."""
     dry_run: bool = False
@@ -140,38 +142,3 @@ class AdaptersOptions:
 
     backbone: BackboneName = "mobile_sam"
     """Encoder that the methods are measured on; no weights are needed. Example: vit_b."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PredictOptions:
-    """`sam-crack predict`."""
-
-    run: Path
-    """Checkpoint folder, or a run folder with one in it. Example: runs/train/dnit-1."""
-    paths: tuple[Path, ...]
-    """Images, videos, folders with these below them, or patterns in quotes. Example: drive/."""
-    out: Path | None = None
-    """Folder for masks, overlays and tables; empty makes runs/predict/NAME-N. Example: found."""
-    threshold: Annotated[float, Range(0, 1)] | None = None
-    """Probability from which a pixel is a crack; empty takes the checkpoint's own. Example: 0.5."""
-    overlap: Annotated[float, Range(0, 0.75)] = 0.125
-    """Smallest share of a window that its neighbour sees too. Example: 0.25."""
-    batch_size: Annotated[int, Range(1, 4096)] = 4
-    """Windows per forward pass. Example: 8."""
-    road: str = "all"
-    """Where to look: `all`, or `band:TOP,BOTTOM` as shares of the height. Example: band:0.4,1."""
-    camera: Path | None = None
-    """camera.json of these frames; gives millimetres. Example: camera.json."""
-    scheme: Literal["astm-ac", "ltpp"] = "astm-ac"
-    """Whose width limits name the severity: ASTM D6433 for asphalt, or LTPP. Example: ltpp."""
-    min_length: Annotated[float, Range(0, 100_000)] = 20.0
-    """Cracks shorter than so many pixels are not listed. Example: 50."""
-    overlay: bool = True
-    """Also write each frame with its cracks drawn on it."""
-    device: str = "auto"
-    """Where to compute: auto takes a GPU if there is one; else cpu, cuda or cuda:1.
-    Example: cuda:1."""
-    continue_: bool = False
-    """Go on where an earlier run into this folder stopped."""
-    overwrite: bool = False
-    """Replace what an earlier run wrote into this folder."""

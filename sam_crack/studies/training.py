@@ -10,6 +10,7 @@ from pathlib import Path
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 
+from sam_crack.config.load import overlay_of
 from sam_crack.config.runs import new_run_folder, write_run_header
 from sam_crack.config.schema import RunConfig
 from sam_crack.config.verbs import TrainOptions
@@ -18,6 +19,8 @@ from sam_crack.data.dataset import Dataset
 from sam_crack.data.opening import open_samples
 from sam_crack.data.store import Store
 from sam_crack.errors import BadInput, UsageError
+from sam_crack.model.checkpoint import load_checkpoint
+from sam_crack.model.segmenter import Segmenter
 from sam_crack.studies.training_record import data_hash, show_samples, write_record
 from sam_crack.train.session import CHECKPOINT, Session, class_share, prepare
 from sam_crack.train.state import FolderLock
@@ -43,6 +46,8 @@ def run_train(options: TrainOptions, console: Console, run_config: RunConfig) ->
         session = session.with_run(
             show=partial(show_samples, session), allow_changes=options.allow_changes
         )
+        if options.init is not None:
+            start_from(options.init, session.segmenter, console)
         for line in first_screen(run_config, session, train, val):
             session.run.console.say(line)
         if options.dry_run:
@@ -55,6 +60,20 @@ def run_train(options: TrainOptions, console: Console, run_config: RunConfig) ->
         )
     session.run.console.say(f"checkpoint: {folder / CHECKPOINT}")
     return {"run": folder, **summary}
+
+
+def start_from(folder: Path, segmenter: Segmenter, console: Console) -> None:
+    """Take over the trained weights of another run of the same model."""
+    other, meta = load_checkpoint(folder)
+    if other.config != segmenter.config:
+        mine, theirs = overlay_of(segmenter.config), overlay_of(other.config)
+        raise UsageError(
+            f"{folder} holds another model: {theirs or 'the defaults'}, not {mine or 'these'}",
+            "trained weights fit only the model that they were trained in",
+            "set the same --model options, or leave --init out",
+        )
+    segmenter.load_state_dict(other.state_dict())
+    console.say(f"starting from {folder}, trained for {meta.steps} steps")
 
 
 def _splits(config: RunConfig) -> tuple[Dataset | Store, Dataset | Store]:

@@ -5,7 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
+
+from sam_crack.config.load import load_config, overlay_of
+from sam_crack.config.schema import RunConfig
+from sam_crack.data.sets.catalogue import DATASETS
 
 SHIPPED = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 TINY = {
@@ -20,15 +25,16 @@ TINY = {
 }
 
 
-@pytest.fixture
-def pictures(tmp_path) -> Path:
-    """Six pictures with one dark line each, as a folder of images and masks."""
+def write_pictures(tmp_path: Path, num_classes: int) -> Path:
+    """Six pictures with a dark line of each class, as a folder of images and masks."""
     rng = np.random.default_rng(0)
     for split, count in (("train", 4), ("val", 2)):
         for number in range(count):
             image = rng.integers(90, 160, (96, 96, 3), dtype=np.uint8)
             mask = np.zeros((96, 96), np.uint8)
-            mask[20 + 9 * number : 24 + 9 * number, 10:80] = 255
+            for index in range(num_classes):
+                row = (20 + 9 * number + 4 * index) % 92
+                mask[row : row + 4, 10:80] = index + 1 if num_classes > 1 else 255
             image[mask > 0] //= 3
             for kind, array in (("images", image), ("masks", mask)):
                 folder = tmp_path / "data" / split / kind
@@ -38,12 +44,27 @@ def pictures(tmp_path) -> Path:
 
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
-def test_a_shipped_configuration_trains(file, pictures, tmp_path, run_cli, monkeypatch):
+def test_a_shipped_configuration_trains(file, tmp_path, run_cli, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    flags = [f"--{name}={value}" for name, value in TINY.items()]
+    num_classes = load_config(RunConfig, file=file).model.head.num_classes
+    pictures = write_pictures(tmp_path, num_classes)
+    several = [f"kind-{index}={index}" for index in range(1, num_classes + 1)]
+    given = TINY | {"data.classes": ",".join(several) if num_classes > 1 else ""}
+    flags = [f"--{name}={value}" for name, value in given.items()]
     code, out, err = run_cli("train", "--json", "--config", file, f"--data.root={pictures}", *flags)
     assert code == 0, err
     run = tmp_path / json.loads(out)["run"]
     assert (run / "config.yaml").is_file()
     assert json.loads((run / "run.json").read_text())["config_sha256"]
     assert list(run.rglob("*.safetensors"))
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
+def test_a_shipped_configuration_says_only_what_differs(file):
+    config = load_config(RunConfig, file=file)
+    lines = file.read_text().splitlines()
+    assert len(lines) < 25
+    assert lines[0].startswith("# ")
+    told = yaml.safe_load(file.read_text())
+    assert told == overlay_of(config)
+    assert config.data.name in DATASETS

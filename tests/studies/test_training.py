@@ -80,3 +80,24 @@ def test_dry_run_trains_nothing(train, tmp_path):
     assert code == 0
     assert "4 steps of 2 crops" in out
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
+
+
+def test_a_run_starts_from_another(train, tmp_path):
+    assert train("--out", tmp_path / "first", **{"train.steps": 30})[0] == 0
+    cold = train("--json", "--out", tmp_path / "cold", **{"train.steps": 1})
+    warm = train(
+        "--json", "--out", tmp_path / "warm", "--init", tmp_path / "first", **{"train.steps": 1}
+    )
+    assert warm[0] == 0, warm[2]
+    before, after = (json.loads(out)["best"]["f1"] for _, out, _ in (cold, warm))
+    first = json.loads((tmp_path / "first" / "summary.json").read_text())["best"]["f1"]
+    assert after > before
+    assert after == pytest.approx(first, abs=0.15)
+
+
+def test_another_model_is_refused_as_start(train, tmp_path):
+    assert train("--out", tmp_path / "first")[0] == 0
+    flags = {"model.adapter.rank": 4}
+    code, _, err = train("--out", tmp_path / "second", "--init", tmp_path / "first", **flags)
+    assert code == 2
+    assert "another model" in err
