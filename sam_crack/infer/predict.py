@@ -35,6 +35,8 @@ class Prediction:
     """Windows that passed the model."""
     seconds: Mapping[str, float]
     """Time spent cutting, in the model, stitching."""
+    deep_prob: NDArray[np.uint16] | None = None
+    """The probability in 65536 levels, where it was asked for."""
 
 
 @dataclass(kw_only=True)
@@ -78,6 +80,9 @@ class Predictor:
     """Weight of a window's pixels."""
     device: torch.device | str = "cpu"
     """Where the model is."""
+
+    deep: bool = False
+    """Whether predictions carry `deep_prob`."""
 
     on_halved: Callable[[int], None] = lambda batch_size: None
     """Told the new batch size when the accelerator's memory was too small for the old one."""
@@ -148,8 +153,11 @@ class Predictor:
         with watch.stage("stitch"):
             prob = stitcher.prob()
             mask = prob >= to_level(self.threshold)
+            deep = stitcher.deep_prob() if self.deep else None
         self._keep(plan, stitcher)
-        return Prediction(prob=prob, mask=mask, windows=len(plan), seconds=watch.seconds)
+        return Prediction(
+            prob=prob, mask=mask, windows=len(plan), seconds=watch.seconds, deep_prob=deep
+        )
 
     def _fill(self, image: NDArray[np.uint8], corners: tuple[tuple[int, int], ...]) -> None:
         """Copy windows into the batch; what the last batch has too much keeps old pixels."""

@@ -30,6 +30,14 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
             file.write(json.dumps(row, separators=(",", ":"), allow_nan=False) + "\n")
 
 
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write lines of text."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _aside(path) as file:
+        for line in lines:
+            file.write(line + "\n")
+
+
 def _cell(value: object) -> object:
     """Put an apostrophe before what begins like a formula; numbers stay numbers."""
     if isinstance(value, str) and value.startswith(_FORMULA):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import torch
@@ -73,14 +75,22 @@ class Stitcher:
 
         One logit passes the sigmoid; of several, the first is background.
         """
+        return np.asarray(self._levels(255, np.uint8), np.uint8)
+
+    def deep_prob(self) -> NDArray[np.uint16]:
+        """Return the same in 65536 levels."""
+        return np.asarray(self._levels(65535, np.uint16), np.uint16)
+
+    def _levels(self, highest: int, kind: type[np.uint8] | type[np.uint16]) -> NDArray[Any]:
+        small = torch.uint8 if highest == 255 else torch.int32  # what leaves the device
         height, width = self.plan.size
         top, bottom = self.plan.rows
         seen = self._resized()[:, : bottom - top, :width]
         share = seen[0].sigmoid() if len(seen) == 1 else 1.0 - seen.softmax(0)[0]
-        levels = share.mul_(255).round_().to(torch.uint8).cpu().numpy()
+        levels = share.mul_(highest).round_().to(small).cpu().numpy().astype(kind, copy=False)
         if (top, bottom) == (0, height):
             return np.ascontiguousarray(levels)
-        full = np.zeros((height, width), np.uint8)
+        full = np.zeros((height, width), kind)
         full[top:bottom] = levels
         return full
 

@@ -21,7 +21,12 @@ _VOID = {"img", "meta", "br"}
 
 def escape(text: object) -> str:
     """Return text as it may stand between tags and in quoted attributes."""
-    return html.escape(_FORBIDDEN.sub("\ufffd", str(text)), quote=True)
+    return html.escape(clean(str(text)), quote=True)
+
+
+def clean(text: str) -> str:
+    """Replace characters that neither HTML nor XML may hold."""
+    return _FORBIDDEN.sub("\ufffd", text)
 
 
 def tag(name: str, content: str = "", /, **attributes: str) -> str:

@@ -1,0 +1,155 @@
+"""What was found as labels that annotation tools read back: COCO, CVAT XML, CVAT masks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sam_crack import durable
+from sam_crack.data.formats.rle import mask_to_counts, pack_counts
+from sam_crack.infer.rows import write_lines
+from sam_crack.measure.pixels import Patch
+from sam_crack.report.markup import clean
+
+CLASS = "crack"
+COLOUR = (250, 50, 83)  # what CVAT itself gives to the first label of a project
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LabelledFrame:
+    """One frame with its cracks."""
+
+    file: str
+    """Name that the annotation tool knows the picture by, with suffix and `/`."""
+    name: str
+    """Name without suffix."""
+    size: tuple[int, int]
+    patches: tuple[Patch, ...]
+    facts: dict[int, dict[str, Any]] = field(default_factory=dict)
+    """Crack to figures that go along where the format has room for them."""
+
+
+def write_coco(path: Path, frames: Iterable[LabelledFrame]) -> None:
+    """Write COCO: one annotation per crack, as compressed run lengths."""
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for number, frame in enumerate(frames, 1):
+        height, width = frame.size
+        images.append({"id": number, "file_name": frame.file, "height": height, "width": width})
+        for patch in frame.patches:
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": number,
+                    "category_id": 1,
+                    "iscrowd": 0,
+                    "area": int(patch.pixels.sum()),
+                    "bbox": [patch.left, patch.top, *patch.pixels.shape[::-1]],
+                    "segmentation": {
+                        "size": [height, width],
+                        "counts": pack_counts(_whole_counts(patch, frame.size)),
+                    },
+                    "attributes": frame.facts.get(patch.id, {}),
+                }
+            )
+    document = {
+        "info": {"description": "cracks found by sam-crack"},
+        "images": images,
+        "categories": [{"id": 1, "name": CLASS}],
+        "annotations": annotations,
+    }
+    durable.write_text(path, json.dumps(document, separators=(",", ":"), allow_nan=False) + "\n")
+
+
+def _whole_counts(patch: Patch, size: tuple[int, int]) -> list[int]:
+    """Run lengths of a patch in its frame, column by column, without drawing the frame."""
+    height, width = size
+    rows, columns = patch.pixels.shape
+    strip = np.zeros((height, columns), np.bool_)
+    strip[patch.top : patch.top + rows] = patch.pixels
+    counts = mask_to_counts(strip)
+    before, after = patch.left * height, (width - patch.left - columns) * height
+    counts[0] += before
+    if len(counts) % 2:  # ends with background
+        counts[-1] += after
+    elif after:
+        counts.append(after)
+    return counts
+
+
+def write_cvat_xml(path: Path, frames: Iterable[LabelledFrame]) -> None:
+    """Write CVAT for images 1.1: one mask shape per crack, to be corrected by hand."""
+    write_lines(path, _cvat_lines(frames))
+
+
+def _cvat_lines(frames: Iterable[LabelledFrame]) -> Iterator[str]:
+    yield '<?xml version="1.0" encoding="utf-8"?>'
+    yield "<annotations>"
+    yield "  <version>1.1</version>"
+    yield (
+        f"  <meta><task><labels><label><name>{CLASS}</name>"
+        f"<color>#{bytes(COLOUR).hex()}</color><type>any</type><attributes></attributes>"
+        "</label></labels></task></meta>"
+    )
+    for number, frame in enumerate(frames):
+        height, width = frame.size
+        name = quoteattr(clean(frame.file))
+        yield f'  <image id="{number}" name={name} width="{width}" height="{height}">'
+        for patch in frame.patches:
+            rows, columns = patch.pixels.shape
+            # row by row, which is column by column of the turned mask
+            runs = ", ".join(map(str, mask_to_counts(patch.pixels.T)))
+            yield (
+                f'    <mask label="{CLASS}" source="auto" occluded="0" rle="{runs}" '
+                f'left="{patch.left}" top="{patch.top}" width="{columns}" height="{rows}" '
+                'z_order="0"></mask>'
+            )
+        yield "  </image>"
+    yield "</annotations>"
+
+
+def write_cvat_masks(folder: Path, frames: Iterable[LabelledFrame]) -> None:
+    """Write CVAT's Segmentation mask 1.1: colour PNG by class and by crack, and their tables."""
+    names = []
+    for frame in frames:
+        by_class = np.zeros((*frame.size, 3), np.uint8)
+        by_crack = np.zeros((*frame.size, 3), np.uint8)
+        for number, patch in enumerate(frame.patches, 1):
+            rows, columns = patch.pixels.shape
+            area = slice(patch.top, patch.top + rows), slice(patch.left, patch.left + columns)
+            by_class[area][patch.pixels] = COLOUR[::-1]
+            by_crack[area][patch.pixels] = object_colour(number)[::-1]
+        for kind, pixels in (("SegmentationClass", by_class), ("SegmentationObject", by_crack)):
+            durable.write_bytes(folder / kind / f"{frame.name}.png", _png(pixels))
+        names.append(frame.name)
+    lines = [
+        "# label:color_rgb:parts:actions",
+        "background:0,0,0::",
+        f"{CLASS}:{','.join(map(str, COLOUR))}::",
+    ]
+    durable.write_text(folder / "labelmap.txt", "\n".join(lines) + "\n")
+    listed = "".join(f"{name}\n" for name in names)
+    durable.write_text(folder / "ImageSets" / "Segmentation" / "default.txt", listed)
+
+
+def object_colour(number: int) -> tuple[int, int, int]:
+    """Colour of the n-th object (from 1): the bits of its number, spread as Pascal VOC does."""
+    red = green = blue = 0
+    for shift in range(8):
+        red |= (number >> 3 * shift & 1) << (7 - shift)
+        green |= (number >> 3 * shift + 1 & 1) << (7 - shift)
+        blue |= (number >> 3 * shift + 2 & 1) << (7 - shift)
+    return red, green, blue
+
+
+def _png(bgr: NDArray[np.uint8]) -> bytes:
+    _, content = cv2.imencode(".png", bgr)
+    return content.tobytes()
