@@ -1,4 +1,4 @@
-"""The bounds that a config field can carry in its type: `Annotated[int, Range(1, 256)]`."""
+"""What a config field can carry in its type besides it: `Annotated[int, Range(1, 256)]`."""
 
 from __future__ import annotations
 
@@ -27,3 +27,8 @@ class Range:
             if self.low is None
             else f"{self.low:.12g} to {self.high:.12g}"
         )
+
+
+@dataclass(frozen=True)
+class Positional:
+    """Marks an option with a default that is given by its place all the same: `verify [NAME]`."""

@@ -10,9 +10,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
 from sam_crack.config.docs import field_docs
+from sam_crack.config.fields import Positional
 from sam_crack.config.kinds import describe, element_kind
 from sam_crack.config.load import (
     Leaf,
@@ -89,7 +90,8 @@ def read_command(
 def command_parser(options: type, *, prog: str, summary: str, config: bool) -> _Parser:
     """Build the parser of one verb from its dataclass of options."""
     own = leaves(options)
-    positionals = [n.upper() for n, leaf in own.items() if leaf.default is dataclasses.MISSING]
+    required = [n.upper() for n, leaf in own.items() if leaf.default is dataclasses.MISSING]
+    positionals = [*required, *(f"[{n.upper()}]" for n, leaf in own.items() if _by_place(leaf))]
     usage = " ".join([prog, *positionals, "[options]", *(["[--section.key VALUE]"] * config)])
     parser = _Parser(
         prog=prog,
@@ -143,11 +145,17 @@ def _add(
         repeated = element_kind(leaf.kind) is not None
         nargs = "+" if repeated else None
         group.add_argument(dest, metavar=metavar, nargs=nargs, help=text)
+    elif _by_place(leaf):
+        group.add_argument(dest, metavar=metavar, nargs="?", help=text)
     elif leaf.kind is bool and switch:
         action = argparse.BooleanOptionalAction
         group.add_argument(f"--{flag}", dest=dest, action=action, default=None, help=text)
     else:
         group.add_argument(f"--{flag}", dest=dest, metavar=metavar, help=text)
+
+
+def _by_place(leaf: Leaf) -> bool:
+    return any(isinstance(part, Positional) for part in get_args(leaf.kind))
 
 
 def _as_setting(own: Mapping[str, Leaf], name: str, value: object) -> Setting:

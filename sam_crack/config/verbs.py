@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from sam_crack.config.fields import Range
+from sam_crack.config.fields import Positional, Range
 from sam_crack.config.load import config_hash, dump_config
 from sam_crack.config.schema import BackboneName, RunConfig
 from sam_crack.config.values import plain
@@ -53,8 +53,8 @@ class WeightsFetchOptions:
 class WeightsVerifyOptions:
     """`sam-crack weights verify`."""
 
-    name: WeightsName
-    """Which base weights. Example: mobile_sam."""
+    name: Annotated[WeightsName | None, Positional()] = None
+    """Which base weights; without a name, all that are here. Example: mobile_sam."""
 
 
 @dataclass(frozen=True, kw_only=True)

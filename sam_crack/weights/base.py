@@ -155,10 +155,28 @@ def run_weights_fetch(options: WeightsFetchOptions, console: Console) -> dict[st
 
 
 def run_weights_verify(options: WeightsVerifyOptions, console: Console) -> dict[str, object]:
-    """Hash base weights that are here."""
-    path = verify(options.name)
-    console.say(f"{path}: {path.stat().st_size:,} bytes, sha256 as published")
-    return {"name": options.name, "path": str(path), "sha256": spec_of(options.name).sha256}
+    """Hash base weights that are here; every damaged file is named."""
+    names = [options.name] if options.name else [name for name in WEIGHTS if find(name)]
+    if not names:
+        raise BadInput(
+            f"no base weights are in {cache.weights_folder()}",
+            "they are fetched once and then kept",
+            "run `sam-crack weights fetch mobile_sam`",
+        )
+    found, damaged = {}, []
+    for name in names:
+        try:
+            path = verify(name)
+        except IntegrityError as error:
+            damaged.append(error)
+            continue
+        console.say(f"{path}: {path.stat().st_size:,} bytes, sha256 as published")
+        found[name] = {"path": str(path), "sha256": spec_of(name).sha256}
+    for error in damaged[:-1]:
+        console.warn(str(error))
+    if damaged:
+        raise damaged[-1]
+    return {"folder": str(cache.weights_folder()), "weights": found}
 
 
 def run_weights_path(options: WeightsPathOptions, console: Console) -> dict[str, object]:

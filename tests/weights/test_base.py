@@ -1,6 +1,7 @@
 """Base weights that are here: where, whether whole, and what loading them yields."""
 
 import hashlib
+import json
 import os
 import pickle
 import subprocess
@@ -155,6 +156,20 @@ def test_verbs_answer_in_words_and_json(home, run_cli):
     assert run_cli("weights", "verify", "vit_b")[0] == 3
     assert run_cli("weights", "fetch", "vit_h", "--offline")[0] == 3
     assert run_cli("weights", "fetch", "vit_x")[0] == 2
+
+
+def test_verify_without_a_name_looks_at_all_that_is_here(offer, monkeypatch, run_cli):
+    assert run_cli("weights", "verify")[0] == 3  # nothing is here
+    path = _put(offer, monkeypatch, TENSORS)
+    code, out, _ = run_cli("weights", "verify", "--json")
+    assert code == 0
+    assert list(json.loads(out)["weights"]) == ["toy"]
+    (path.parent / "mobile_sam.pt").write_bytes(b"cut")
+    path.write_bytes(b"cut too")
+    code, _, err = run_cli("weights", "verify")
+    assert code == 4
+    assert "fetch mobile_sam" in err
+    assert "fetch toy" in err
 
 
 def test_the_module_starts_without_torch():
