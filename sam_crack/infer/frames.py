@@ -33,6 +33,8 @@ class Frame:
     """Place in the stream: number of the source, number of the frame within it."""
     time_s: float | None = None
     """Seconds from the start of its video."""
+    clock_s: float | None = None
+    """The same with all videos before it, as if they were one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +60,18 @@ class Source:
     is_video: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """What is known of a frame before it is decoded."""
+
+    number: int
+    """Counted over the whole stream."""
+    name: str
+    source: Path
+    clock_s: float | None
+    """Seconds since the first video began; None for a picture."""
+
+
 class FrameStream:
     """Frames of many files; what cannot be read is listed in `errors` and does not stop it."""
 
@@ -65,6 +79,9 @@ class FrameStream:
         """Keep what will be read."""
         self.sources = tuple(sources)
         self.errors = list(errors)
+        self.wanted: Callable[[Moment], bool] = lambda _: True
+        """Asked once for every frame, in order, whether it is looked at at all."""
+        self._number, self._clock_s = 0, 0.0
         self.video_frames: dict[str, tuple[int, int]] = {}
         """Video to frames read and frames that its header declares, once it was read."""
 
@@ -78,10 +95,11 @@ class FrameStream:
 
     def frames(self, skip: Callable[[str], bool] = lambda _: False) -> Iterator[Frame]:
         """Yield the frames whose name is not to be skipped; skipped images are not decoded."""
+        self._number, self._clock_s = 0, 0.0
         for number, source in enumerate(self.sources):
             if source.is_video:
                 yield from self._video(number, source, skip)
-            elif not skip(source.name):
+            elif self._wants(source.name, source.path, None) and not skip(source.name):
                 try:
                     image = read_frame(source.path)
                 except BadInput as error:
@@ -99,8 +117,9 @@ class FrameStream:
             index = 0
             while capture.grab():
                 name = f"{source.name}/{index:06d}"
-                if not skip(name):
-                    time_s = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+                time_s = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+                clock_s = self._clock_s + time_s
+                if self._wants(name, source.path, clock_s) and not skip(name):
                     ok, image = capture.retrieve()
                     if ok:
                         yield Frame(
@@ -109,15 +128,22 @@ class FrameStream:
                             source=source.path,
                             key=(number, index),
                             time_s=time_s,
+                            clock_s=clock_s,
                         )
                     else:
                         self._list(source, f"{source.path}: frame {index} cannot be decoded")
                 index += 1
+            self._clock_s += index / (capture.get(cv2.CAP_PROP_FPS) or 25.0)
             self.video_frames[source.name] = (index, declared)
             if declared - index > max(1, DECLARED_SLACK * declared):
                 self._list(source, f"{source.path}: read {index:,} of {declared:,} frames")
         finally:
             capture.release()
+
+    def _wants(self, name: str, source: Path, clock_s: float | None) -> bool:
+        moment = Moment(number=self._number, name=name, source=source, clock_s=clock_s)
+        self._number += 1
+        return self.wanted(moment)
 
     def _list(self, source: Source, reason: str) -> None:
         self.errors.append(FrameError(name=source.name, source=source.path, reason=reason))

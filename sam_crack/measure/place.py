@@ -48,6 +48,21 @@ def project(lat_deg: ArrayLike, lon_deg: ArrayLike, *, origin: tuple[float, floa
     return np.stack([turn * east, (lat - origin[0]) * north], axis=-1)
 
 
+def unproject(east_north: ArrayLike, *, origin: tuple[float, float]) -> Float:
+    """Return latitude and longitude (..., 2) of metres east and north of `origin`.
+
+    The inverse of `project`, to a hundredth of a millimetre.
+    """
+    east, north = np.moveaxis(np.asarray(east_north, dtype=np.float64), -1, 0)
+    lat: Float = np.full(north.shape, origin[0])
+    for _ in range(4):
+        per_north, per_east = metres_per_degree((lat + origin[0]) / 2)
+        lat = origin[0] + north / per_north
+    per_east = np.maximum(metres_per_degree((lat + origin[0]) / 2)[1], 1e-6)
+    lon = (origin[1] + east / per_east + 180.0) % 360.0 - 180.0
+    return np.stack([lat, lon], axis=-1)
+
+
 def offset(
     lat_deg: float, lon_deg: float, heading_deg: float, *, x_right_m: float, z_ahead_m: float
 ) -> tuple[float, float]:

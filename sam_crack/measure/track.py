@@ -5,10 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -175,48 +174,42 @@ class Shot:
 
     name: str
     source: Path
-    time_s: float | None
-    """Seconds since the start of its video; None for a picture."""
+    clock_s: float | None
+    """Seconds since the first video of the drive began; None for a picture."""
 
 
 def exif_track(shots: Iterable[Shot]) -> Track:
     """Make a track of the positions that cameras wrote into pictures, in the order given."""
     rows: dict[float, tuple[float, float, float, str]] = {}
     for number, shot in enumerate(shots):
-        found = read_exif(shot.source) if shot.time_s is None else None
+        found = read_exif(shot.source) if shot.clock_s is None else None
         if found is not None and found.lat_lon is not None:
             time_s = float(number) if found.time_s is None else found.time_s
             rows[time_s] = (*found.lat_lon, found.heading_deg, shot.name)
     return track_of(rows, "the pictures' EXIF")
 
 
-def place_shots(shots: Sequence[Shot], route: Route, *, offset_s: float = 0.0) -> list[Pose | None]:
-    """Find the pose of every frame, by its name in the track or by its time.
+class Placer:
+    """Finds the pose of frames, by their name in the track or by their time.
 
-    Videos share one clock: the first begins with the track, each further one where the last
-    ended. Pictures are placed by the time in their EXIF.
-
-    Args:
-        shots: In the order of the drive.
-        route: The track.
-        offset_s: Added to a frame's time before the track is asked.
+    The first video begins with the track. Pictures are placed by the time in their EXIF.
     """
-    names = {name: i for i, name in enumerate(route.track.names) if name}
-    times = route.track.time_s
-    poses: list[Pose | None] = []
-    begins, last, before = float(times[0]), 0.0, None
-    for shot in shots:
-        number = names.get(shot.name, names.get(shot.name.rpartition("/")[2]))
-        time_s: float | None
+
+    def __init__(self, route: Route, *, offset_s: float = 0.0) -> None:
+        """Keep the track, and what is added to a frame's time before it is asked."""
+        self.route, self.offset_s = route, offset_s
+        self._numbers = {name: i for i, name in enumerate(route.track.names) if name}
+
+    def pose(self, shot: Shot) -> Pose | None:
+        """Return where a frame was taken; None where that is not known."""
+        times = self.route.track.time_s
+        last = shot.name.rpartition("/")[2]
+        number = self._numbers.get(shot.name, self._numbers.get(last))
         if number is not None:
-            time_s = float(times[number])
-        elif shot.time_s is not None:
-            if before is not None and shot.source != before:
-                begins += last
-            before, last = shot.source, shot.time_s
-            time_s = begins + shot.time_s + offset_s
-        else:
-            found: Any = read_exif(shot.source)
-            time_s = None if found is None or found.time_s is None else found.time_s + offset_s
-        poses.append(None if time_s is None else route.pose(time_s))
-    return poses
+            return self.route.pose(float(times[number]))
+        if shot.clock_s is not None:
+            return self.route.pose(float(times[0]) + shot.clock_s + self.offset_s)
+        found = read_exif(shot.source)
+        if found is None or found.time_s is None:
+            return None
+        return self.route.pose(found.time_s + self.offset_s)

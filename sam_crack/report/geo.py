@@ -23,9 +23,11 @@ DECIMALS = 7
 class Feature:
     """One thing on the map; coordinates are (latitude, longitude) pairs."""
 
-    kind: Literal["Point", "LineString", "Polygon"]
-    lat_lon: Sequence[tuple[float, float]]
+    kind: Literal["Point", "LineString", "Polygon", "MultiLineString"]
+    lat_lon: Sequence[tuple[float, float]] = ()
     """One pair for a point, at least two for a line, at least three corners for a polygon."""
+    lines: Sequence[Sequence[tuple[float, float]]] = ()
+    """The parts of a MultiLineString."""
     properties: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -37,27 +39,39 @@ def write_geojson(path: Path, features: Iterable[Feature]) -> None:
 
 
 def _feature(feature: Feature) -> dict[str, Any]:
-    places = [(float(lon), float(lat)) for lat, lon in feature.lat_lon]
+    coordinates: Any
+    if feature.kind == "MultiLineString":
+        if not feature.lines:
+            raise BadInput("a MultiLineString of no lines", "one or more are needed")
+        coordinates = [_places(feature, line, least=2) for line in feature.lines]
+    else:
+        least = {"Point": 1, "LineString": 2, "Polygon": 3}[feature.kind]
+        coordinates = _places(feature, feature.lat_lon, least=least)
+        if feature.kind == "Point":
+            coordinates = coordinates[0]
+        elif feature.kind == "Polygon":
+            coordinates = [_ring(coordinates)]
+    return {
+        "type": "Feature",
+        "geometry": {"type": feature.kind, "coordinates": coordinates},
+        "properties": {str(key): _plain(value) for key, value in feature.properties.items()},
+    }
+
+
+def _places(
+    feature: Feature, lat_lon: Sequence[tuple[float, float]], *, least: int
+) -> list[list[float]]:
+    """Turn pairs round and round them."""
+    places = [(float(lon), float(lat)) for lat, lon in lat_lon]
     for lon, lat in places:
         if not (abs(lat) <= 90 and abs(lon) <= 180):
             raise BadInput(
                 f"a {feature.kind} at latitude {lat}, longitude {lon}",
                 "latitudes from -90 to 90 and longitudes from -180 to 180 degrees",
             )
-    least = {"Point": 1, "LineString": 2, "Polygon": 3}[feature.kind]
     if len(places) < least or (feature.kind == "Point" and len(places) > 1):
         raise BadInput(f"a {feature.kind} of {len(places)} places", f"{least} or more are needed")
-    rounded = [[round(lon, DECIMALS) + 0.0, round(lat, DECIMALS) + 0.0] for lon, lat in places]
-    coordinates: Any = rounded
-    if feature.kind == "Point":
-        coordinates = rounded[0]
-    elif feature.kind == "Polygon":
-        coordinates = [_ring(rounded)]
-    return {
-        "type": "Feature",
-        "geometry": {"type": feature.kind, "coordinates": coordinates},
-        "properties": {str(key): _plain(value) for key, value in feature.properties.items()},
-    }
+    return [[round(lon, DECIMALS) + 0.0, round(lat, DECIMALS) + 0.0] for lon, lat in places]
 
 
 def _ring(places: list[list[float]]) -> list[list[float]]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sam_crack.measure.gpx import Track
-from sam_crack.measure.place import interpolate, offset, project
+from sam_crack.measure.place import interpolate, offset, project, unproject
 
 A_M, B_M = 6_378_137.0, 6_356_752.314245
 
@@ -107,3 +107,9 @@ def test_the_date_line_is_no_jump():
     place = interpolate(track, 1)
     assert abs(place.lon_deg) == pytest.approx(180)
     assert place.heading_deg == pytest.approx(90)
+
+
+@given(LAT, LON, st.floats(-5000, 5000), st.floats(-5000, 5000))
+def test_unproject_is_the_inverse_of_project(lat, lon, east, north):
+    there = unproject([east, north], origin=(lat, lon))
+    assert project(*there, origin=(lat, lon)) == pytest.approx([east, north], abs=1e-4)

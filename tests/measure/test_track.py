@@ -7,7 +7,7 @@ from PIL import Image
 from sam_crack.errors import BadInput
 from sam_crack.measure.exif import read_exif
 from sam_crack.measure.gpx import Track
-from sam_crack.measure.track import Route, Shot, exif_track, place_shots, read_track
+from sam_crack.measure.track import Placer, Route, Shot, exif_track, read_track
 
 HEAD = "frame,time,lat,lon,heading\n"
 
@@ -55,26 +55,24 @@ def test_csv_with_headings_and_names_places_frames_by_name(tmp_path):
     path = tmp_path / "track.csv"
     path.write_text(HEAD + "a,2024-05-14T09:30:00Z,48,9,350\nb,2024-05-14T09:30:02Z,48.0001,9,10\n")
     route = Route(read_track(path))
-    shots = [Shot(name="day/b", source=path, time_s=None), Shot(name="c", source=path, time_s=1.0)]
-    named, timed = place_shots(shots, route)
+    shots = [
+        Shot(name="day/b", source=path, clock_s=None),
+        Shot(name="c", source=path, clock_s=1.0),
+    ]
+    named, timed = map(Placer(route).pose, shots)
     assert (named.lat_deg, named.heading_deg) == (48.0001, 10)
     assert timed.lat_deg == pytest.approx(48.00005)
     assert min(timed.heading_deg, 360 - timed.heading_deg) == pytest.approx(0, abs=1e-9)
 
 
-def test_videos_follow_each_other_and_the_offset_shifts_them(tmp_path):
-    one, two = tmp_path / "1.mp4", tmp_path / "2.mp4"
-    shots = [
-        Shot(name=f"{source.stem}/{t}", source=source, time_s=t)
-        for source in (one, two)
-        for t in (0.0, 2.0)
-    ]
+def test_the_first_video_begins_with_the_track_and_the_offset_shifts_it(tmp_path):
+    shots = [Shot(name=f"{t}", source=tmp_path / "1.mp4", clock_s=t) for t in (0.0, 2.0, 4.0)]
     route = Route(straight())
-    places = [pose.station_m for pose in place_shots(shots, route)]
-    assert places == pytest.approx([0, 20, 20, 40], rel=1e-3)
-    late = place_shots(shots, route, offset_s=1.5)
-    assert [pose.station_m for pose in late] == pytest.approx([15, 35, 35, 55], rel=1e-3)
-    assert place_shots(shots, route, offset_s=-1)[0] is None
+    places = [Placer(route).pose(shot).station_m for shot in shots]
+    assert places == pytest.approx([0, 20, 40], rel=1e-3)
+    late = [Placer(route, offset_s=1.5).pose(shot).station_m for shot in shots]
+    assert late == pytest.approx([15, 35, 55], rel=1e-3)
+    assert Placer(route, offset_s=-1).pose(shots[0]) is None
 
 
 @pytest.mark.parametrize(
@@ -101,7 +99,7 @@ def picture(path, *, lat, lon, time, heading=None):
         gps[17] = heading
     exif.get_ifd(0x8769)[0x9003] = time
     Image.new("RGB", (8, 8)).save(path, exif=exif)
-    return Shot(name=path.stem, source=path, time_s=None)
+    return Shot(name=path.stem, source=path, clock_s=None)
 
 
 def test_pictures_bring_their_own_place(tmp_path):
@@ -111,7 +109,7 @@ def test_pictures_bring_their_own_place(tmp_path):
     ]
     found = read_exif(shots[1].source)
     assert found.lat_lon == pytest.approx((-48.5001, 9.25), abs=1e-6)
-    poses = place_shots(shots, Route(exif_track(shots)))
+    poses = list(map(Placer(Route(exif_track(shots))).pose, shots))
     assert [pose.lat_deg for pose in poses] == pytest.approx([-48.5, -48.5001, -48.5002], abs=1e-6)
     assert poses[1].heading_deg == pytest.approx(180, abs=1e-3)
 
@@ -121,4 +119,4 @@ def test_pictures_without_a_place_are_told(tmp_path):
     assert read_exif(tmp_path / "plain.png") is None
     assert read_exif(tmp_path / "absent.png") is None
     with pytest.raises(BadInput, match="EXIF"):
-        exif_track([Shot(name="plain", source=tmp_path / "plain.png", time_s=None)])
+        exif_track([Shot(name="plain", source=tmp_path / "plain.png", clock_s=None)])

@@ -64,3 +64,12 @@ def test_impossible_places_are_refused(tmp_path, kind, places):
 
 def test_an_empty_collection_is_valid(tmp_path):
     assert _write(tmp_path) == {"type": "FeatureCollection", "features": []}
+
+
+def test_a_line_of_several_parts(tmp_path):
+    parts = [[(1, 2), (3, 4)], [(5, 6), (7, 8), (9, 10)]]
+    (feature,) = _write(tmp_path, Feature(kind="MultiLineString", lines=parts))["features"]
+    assert feature["geometry"]["coordinates"] == [[[2, 1], [4, 3]], [[6, 5], [8, 7], [10, 9]]]
+    for wrong in ([], [[(1, 2)]], [[(1, 2), (91, 2)]]):
+        with pytest.raises(BadInput):
+            _write(tmp_path, Feature(kind="MultiLineString", lines=wrong))
