@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from accelerate import PartialState
 
 from sam_crack import durable
 from sam_crack.config.runs import new_run_folder
@@ -17,7 +16,7 @@ from sam_crack.data.dataset import Dataset
 from sam_crack.data.opening import open_samples
 from sam_crack.data.store import Store
 from sam_crack.errors import UsageError
-from sam_crack.infer.device import choose_device
+from sam_crack.infer.device import choose_device, join_processes
 from sam_crack.infer.predict import Predictor
 from sam_crack.infer.road import parse_road
 from sam_crack.model.checkpoint import load_checkpoint
@@ -39,7 +38,7 @@ RUNS = Path("runs")
 def run_evaluate(options: EvaluateOptions, console: Console) -> dict[str, object]:
     """Score a checkpoint on a split, with the threshold that it carries."""
     parse_road(options.road)  # before anything takes long
-    processes = PartialState()
+    processes = join_processes()
     is_main = processes.is_main_process
     voice = console if is_main else Console(quiet=True, no_progress=True)
     if is_main and options.out and not options.overwrite and (options.out / METRICS).exists():
@@ -74,7 +73,7 @@ def load_predictor(
     run: Path, options: EvaluateOptions, console: Console
 ) -> tuple[Predictor, dict[str, Any], tuple[str, ...]]:
     """Load a checkpoint with the threshold chosen on its validation split, and no other."""
-    processes = PartialState()
+    processes = join_processes()
     alone = processes.num_processes == 1
     device = choose_device(options.device) if alone else processes.device
     segmenter, meta = load_checkpoint(run, device=device)

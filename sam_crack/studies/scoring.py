@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-from accelerate import PartialState
 from accelerate.utils import gather_object
 from numpy.typing import NDArray
 
@@ -19,6 +18,7 @@ from sam_crack import durable
 from sam_crack.console import Console
 from sam_crack.data.sample import Sample
 from sam_crack.errors import BadInput
+from sam_crack.infer.device import join_processes
 from sam_crack.infer.predict import Predictor
 from sam_crack.measure import bootstrap
 from sam_crack.measure.bootstrap import Interval
@@ -95,7 +95,7 @@ def score_frames(
     Every process returns the same: each frame is counted whole by one of them, and sums run over
     frames in their order, however many processes there were.
     """
-    processes = PartialState()
+    processes = join_processes()
     mine = indices[processes.process_index :: processes.num_processes]
     found = []
     for index in console.progress(mine, "evaluate", unit="frame"):
