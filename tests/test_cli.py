@@ -132,6 +132,13 @@ def test_a_usage_mistake_is_one_line_and_exit_2(play, args, clause):
     assert err.count("\n") == 1
 
 
+def test_a_usage_mistake_shows_the_form(play):
+    code, _, err = play("play")
+    assert code == 2
+    assert "command line: the following arguments are required: PATHS; the form is `" in err
+    assert "sam-crack play PATHS [options]`; see sam-crack play --help" in err
+
+
 def test_json_is_one_document_whatever_others_print(play):
     code, out, err = play("play", "a", "--json", "--offline")
     assert code == 0

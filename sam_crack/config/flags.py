@@ -59,7 +59,11 @@ class _Parser(argparse.ArgumentParser):
     """argparse that raises our one-line error in place of printing two."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{self.prog}: {message}", "", f"see {self.prog} --help")
+        raise self.mistake(message, f"see {self.prog} --help")
+
+    def mistake(self, given: str, todo: str) -> UsageError:
+        """Compose the error about what was typed; the accepted form is the usage line."""
+        return UsageError(f"{_PLACE}: {given}", f"the form is `{self.usage}`", todo)
 
 
 def read_command(
@@ -188,11 +192,10 @@ def _spell_out(argv: Sequence[str]) -> list[str]:
 
 def _unknown(parser: _Parser, word: str) -> UsageError:
     name = word.partition("=")[0]
+    todo = f"see {parser.prog} --help"
     if not name.startswith("-"):
-        return UsageError(
-            f"{parser.prog}: {word!r} is one argument too many", "", f"see {parser.prog} --help"
-        )
+        return parser.mistake(f"{word!r} is one argument too many", todo)
     known = [flag for action in parser._actions for flag in action.option_strings]
     near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
-    todo = f"did you mean {' or '.join(near)}?" if near else f"see {parser.prog} --help"
-    return UsageError(f"{parser.prog}: {name} is not an option", "", todo)
+    todo = f"did you mean {' or '.join(near)}?" if near else todo
+    return parser.mistake(f"{name} is not an option", todo)

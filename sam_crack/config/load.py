@@ -208,13 +208,16 @@ def _from_tree(
         name = prefix + key
         if "." in key:  # else `train.lr` and `train: {lr: ...}` could disagree
             accepted = "in a file a setting stands below its section"
-            raise UsageError(f"{place}: {shorten(key)} has a dot", accepted)
+            section, _, rest = key.partition(".")
+            todo = f"write {section}: {{{rest}: ...}}"
+            raise UsageError(f"{place}: {shorten(key)} has a dot", accepted, todo)
         if name in leaves(cls):
             found[name] = Setting(raw=value, place=place)
         elif any(leaf.startswith(f"{name}.") for leaf in leaves(cls)):
             if value is not None and not isinstance(value, dict):
                 accepted = f"{name} is a section; settings stand below it"
-                raise UsageError(f"{place}: {name}: {shorten(value)}", accepted)
+                todo = "see what `sam-crack config demo` prints"
+                raise UsageError(f"{place}: {name}: {shorten(value)}", accepted, todo)
             found |= _from_tree(cls, value or {}, place, f"{name}.")
         else:
             _check_name(cls, name, place)

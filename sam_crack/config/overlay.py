@@ -17,6 +17,11 @@ from sam_crack.errors import UsageError
 Tree: TypeAlias = Any  # dicts, lists, text and None, nested
 LARGEST_BYTES = 100_000
 DEEPEST = 12
+_READABLE = ("a readable YAML file is needed", "check the path")
+_PLAIN = (
+    "a config is a map of `key: value`, keys being names of settings",
+    "see what `sam-crack config demo` prints",
+)
 _NULLS = ("", "~", "null", "Null", "NULL")
 
 
@@ -27,11 +32,12 @@ def read_overlay(file: Path) -> dict[str, Any]:
             blob = stream.read(LARGEST_BYTES + 1)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise UsageError(f"{file}: {reason}", "a readable YAML file is needed") from error
+        raise UsageError(f"{file}: {reason}", *_READABLE) from error
     except ValueError as error:  # a null byte in the name
-        raise UsageError(f"{str(file)!r}: {error}", "a readable YAML file is needed") from error
+        raise UsageError(f"{str(file)!r}: {error}", *_READABLE) from error
     if len(blob) > LARGEST_BYTES:
-        raise UsageError(f"{file}: larger than {LARGEST_BYTES:,} bytes", "a config is a small file")
+        given = f"{file}: larger than {LARGEST_BYTES:,} bytes"
+        raise UsageError(given, "a config is a small file", "check the path")
     try:
         text = blob.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -48,15 +54,15 @@ def parse_overlay(text: str, source: str) -> dict[str, Any]:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         problem = " ".join(str(error.problem or error.context).split())
-        raise UsageError(f"{source} line {line}: not valid YAML: {problem}") from error
-    except yaml.YAMLError as error:
-        raise UsageError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from error
-    except (ValueError, IndexError, OverflowError) as error:  # PyYAML on absurd escapes, versions
-        raise UsageError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from error
+        raise UsageError(f"{source} line {line}: not valid YAML: {problem}", *_PLAIN) from error
+    except (yaml.YAMLError, ValueError, IndexError, OverflowError) as error:
+        # the last three: PyYAML on absurd escapes and versions
+        problem = " ".join(str(error).split())
+        raise UsageError(f"{source}: not valid YAML: {problem}", *_PLAIN) from error
     if tree is None:
         return {}
     if not isinstance(tree, dict):
-        raise UsageError(f"{source}: holds a {_kind(tree)}", "a config is a map of `key: value`")
+        raise UsageError(f"{source}: holds a {_kind(tree)}", *_PLAIN)
     return tree
 
 
@@ -81,20 +87,23 @@ def _build(events: Iterable[yaml.Event], source: str) -> Tree:
                 _attach(stack, node, where)
                 stack.append((node, []))
                 if len(stack) > DEEPEST:
-                    raise UsageError(f"{where}: nested deeper than {DEEPEST - 1}")
+                    raise UsageError(f"{where}: nested deeper than {DEEPEST - 1}", *_PLAIN)
             case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
                 stack.pop()
     if len(root) > 1:
-        raise UsageError(f"{source}: holds {len(root)} documents", "a config is one document")
+        given = f"{source}: holds {len(root)} documents"
+        raise UsageError(given, "a config is one document", "keep the first, without ---")
     return root[0] if root else None
 
 
 def _refuse_magic(event: yaml.Event, where: str) -> None:
     anchor, tag = getattr(event, "anchor", None), getattr(event, "tag", None)
     if anchor is not None:
-        raise UsageError(f"{where}: anchor or alias {anchor!r}", "write the value out")
+        given = f"{where}: anchor or alias {anchor!r}"
+        raise UsageError(given, "a config is plain YAML", "write the value out")
     if tag is not None:
-        raise UsageError(f"{where}: tag {tag!r}", "a config is plain YAML without tags")
+        given = f"{where}: tag {tag!r}"
+        raise UsageError(given, "a config is plain YAML", "write the value without the tag")
 
 
 def _attach(stack: list[tuple[Any, list[str]]], value: Tree, where: str) -> None:
@@ -104,7 +113,7 @@ def _attach(stack: list[tuple[Any, list[str]]], value: Tree, where: str) -> None
     elif waiting:
         parent[waiting.pop()] = value
     elif not isinstance(value, str):
-        raise UsageError(f"{where}: a key that is not a word", "keys are names of settings")
+        raise UsageError(f"{where}: a key that is not a word", *_PLAIN)
     elif value in parent:
         raise UsageError(f"{where}: {value!r} stands twice", "each key once", "remove one of them")
     else:

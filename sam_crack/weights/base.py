@@ -172,8 +172,8 @@ def run_weights_verify(options: WeightsVerifyOptions, console: Console) -> dict[
             continue
         console.say(f"{path}: {path.stat().st_size:,} bytes, sha256 as published")
         found[name] = {"path": str(path), "sha256": spec_of(name).sha256}
-    for error in damaged[:-1]:
-        console.warn(str(error))
+    for finding in damaged[:-1]:
+        console.warn(str(finding))
     if damaged:
         raise damaged[-1]
     return {"folder": str(cache.weights_folder()), "weights": found}

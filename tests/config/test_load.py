@@ -32,6 +32,7 @@ def refusal(text: str | bytes, tmp_path: Path, **more) -> str:
         load(text, tmp_path, **more)
     line = str(caught.value)
     assert "\n" not in line
+    assert caught.value.accepted
     return line
 
 
