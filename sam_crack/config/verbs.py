@@ -117,7 +117,7 @@ class DemoOptions:
     """`sam-crack demo`."""
 
     out: Path = Path("runs/demo")
-    """Folder for everything the demo makes; a demo that was stopped goes on. Example: /tmp/demo."""
+    """Folder for everything the demo makes; a demo that was stopped goes on. Example: runs/mine."""
     steps: Annotated[int, Range(1, 100_000)] = 60
     """Training steps of 4 crops; 60 take two to three minutes on two cores. Example: 200."""
     frames: Annotated[int, Range(2, 100)] = 4
