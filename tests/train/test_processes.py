@@ -6,14 +6,19 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from sam_crack.adapt.methods import METHODS
 from sam_crack.console import Console
 from sam_crack.train import state
 
@@ -72,13 +77,65 @@ def test_killed_thirty_times(tmp_path: Path) -> None:
     kill_and_resume(tmp_path, kills=30, steps=60)
 
 
+FAST = ("lora", "two_level")
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def torchrun() -> tuple[str, ...]:
+    return ("-m", "torch.distributed.run", "--nproc-per-node=2", f"--master-port={free_port()}")
+
+
+def check_two_equal_one(tmp_path: Path, methods: Sequence[str]) -> None:
+    """At the same global batch, two processes see the losses and the validations of one."""
+    finish(start(tmp_path / "one", 4, 4, ",".join(methods)))
+    finish(start(tmp_path / "two", 4, 2, ",".join(methods), launcher=torchrun()))
+    for method in methods:
+        rows = [
+            json.loads((tmp_path / name / method / "result.json").read_text())
+            for name in ("one", "two")
+        ]
+        losses = [torch.tensor([row["loss"] for row in run if "loss" in row]) for run in rows]
+        scores = [[row["validation"] for row in run if "validation" in row] for run in rows]
+        assert losses[0].tolist() == pytest.approx(losses[1].tolist(), abs=1e-5), method
+        assert rows[0][0]["before"] == rows[1][0]["before"], method
+        assert scores[0][0]["f1"] == pytest.approx(scores[1][0]["f1"], abs=1e-3), method
+
+
 def test_two_processes_equal_one(tmp_path: Path) -> None:
-    finish(start(tmp_path / "one", 4, 4))
-    port = 20000 + os.getpid() % 20000
-    launch = ("-m", "torch.distributed.run", "--nproc-per-node=2", f"--master-port={port}")
-    finish(start(tmp_path / "two", 4, 2, launcher=launch))
-    rows = [json.loads((tmp_path / name / "result.json").read_text()) for name in ("one", "two")]
-    losses = [[row["loss"] for row in run if "loss" in row] for run in rows]
-    scores = [[row["validation"] for row in run if "validation" in row] for run in rows]
-    torch.testing.assert_close(torch.tensor(losses[0]), torch.tensor(losses[1]), rtol=0, atol=1e-5)
-    assert scores[0][0]["f1"] == pytest.approx(scores[1][0]["f1"], abs=1e-3)
+    check_two_equal_one(tmp_path, FAST)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", [name for name in METHODS if name not in FAST])
+def test_two_processes_equal_one_with_every_adapter(tmp_path: Path, method: str) -> None:
+    check_two_equal_one(tmp_path, [method])
+
+
+def test_accelerate_launches_the_command_line(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for split in ("train", "val"):
+        for number in range(3):
+            mask = np.zeros((72, 80), np.uint8)
+            mask[20 + 9 * number : 26 + 9 * number, 8:70] = 255
+            image = rng.integers(90, 160, (72, 80, 3), dtype=np.uint8) - mask[..., None] // 4
+            for kind, array in (("images", image), ("masks", mask)):
+                (tmp_path / split / kind).mkdir(parents=True, exist_ok=True)
+                Image.fromarray(array).save(tmp_path / split / kind / f"{number}.png")
+    launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes=2"]
+    launch += [f"--main_process_port={free_port()}", "--mixed_precision=no", "--num_machines=1"]
+    launch += ["--dynamo_backend=no", "--num_cpu_threads_per_process=1", "-m", "sam_crack", "train"]
+    flags = ["--model.backbone.name=tiny", "--model.backbone.pretrained=false"]
+    flags += ["--model.window=64,64", f"--data.root={tmp_path}", "--train.steps=3"]
+    flags += ["--train.batch_size=1", "--train.warmup=0", "--out", str(tmp_path / "run")]
+    words = [sys.executable, *launch, *flags]
+    done = subprocess.run(words, env=ENV, capture_output=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    said = done.stdout.decode()
+    assert said.count("3 steps of 2 crops") == 1
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["steps"] == 3
+    assert (tmp_path / "run" / "checkpoint" / "model.json").is_file()

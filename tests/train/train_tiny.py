@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -17,7 +18,14 @@ torch.set_num_threads(1)
 if __name__ == "__main__":
     folder, steps = Path(sys.argv[1]), int(sys.argv[2])
     batch = int(sys.argv[3]) if len(sys.argv) > 3 else 2
-    run = session(folder, with_train(steps=steps, batch_size=batch, save_every=1))
-    result = run.fit(resume=True)
-    if run.run.accelerator.is_main_process:
-        (folder / "result.json").write_text(json.dumps(result.history))
+    methods = sys.argv[4].split(",") if len(sys.argv) > 4 else ["lora"]
+    for method in methods:
+        here = folder / method if len(sys.argv) > 4 else folder
+        config = with_train(steps=steps, batch_size=batch, save_every=1)
+        adapter = dataclasses.replace(config.model.adapter, method=method)
+        model = dataclasses.replace(config.model, adapter=adapter)
+        run = session(here, dataclasses.replace(config, model=model))
+        before = run.validator(0).facts() if len(sys.argv) > 4 else {}
+        result = run.fit(resume=True)
+        if run.run.accelerator.is_main_process:
+            (here / "result.json").write_text(json.dumps([{"before": before}, *result.history]))
