@@ -92,9 +92,8 @@ def _shade_band(
     ragged = from_middle + 0.05 * patchy + 0.02 * tone
     shoulder = _step(ragged, look.lane_m + 0.12, soft=0.08)
     verge = _step(ragged, look.paved_m, soft=0.05)
-    road = np.array(look.asphalt, np.float32) + shoulder[..., None] * (
-        np.array(look.shoulder, np.float32) - np.array(look.asphalt, np.float32)
-    )
+    asphalt = np.array(look.asphalt, np.float32)
+    road = asphalt + shoulder[..., None] * (np.array(look.shoulder, np.float32) - asphalt)
     paint_level = (1.0 + 0.12 * grain + 0.06 * patchy) * (1.0 - dark)
     road *= (level * (1.0 - white - yellow))[..., None]
     road += (white * paint_level)[..., None] * WHITE_PAINT
@@ -103,8 +102,7 @@ def _shade_band(
         soil = _verge(view, made, (station, offset, from_middle, patchy), rung)
         road += verge[..., None] * (soil - road)
     direct, diffuse = daylight(look)
-    open_sky = shadows.look_up(rung, station, offset)
-    road *= open_sky[..., None] * direct + diffuse
+    road *= shadows.look_up(rung, station, offset)[..., None] * direct + diffuse
     road += (0.02 + 0.045 * tar)[..., None] * _sheen(view, rows) * (1.0 - verge)[..., None]
     return road
 
