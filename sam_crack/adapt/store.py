@@ -14,6 +14,7 @@ from torch import Tensor
 from sam_crack import durable
 from sam_crack.errors import BadInput, IntegrityError
 
+_AS_WRITTEN = ("the file as it was written", "copy or save the adapter again")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
 
 
@@ -34,9 +35,9 @@ def read_facts(path: Path) -> dict[str, object]:
     try:
         facts = json.loads(path.read_text())
     except ValueError as error:
-        raise IntegrityError(f"{path}: not JSON ({error})", todo="save the adapter again") from None
+        raise IntegrityError(f"{path}: not JSON ({error})", *_AS_WRITTEN) from None
     if not isinstance(facts, dict):
-        raise IntegrityError(f"{path}: not a JSON object", todo="save the adapter again")
+        raise IntegrityError(f"{path}: not a JSON object", *_AS_WRITTEN)
     return facts
 
 

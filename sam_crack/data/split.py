@@ -240,7 +240,8 @@ def read_split(folder: Path) -> dict[str, list[str]]:
     try:
         expected = json.loads((folder / SPLIT_STAMP).read_text("utf-8"))["sha256"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadInput(f"{folder}: no split here ({error})", "a folder of `data split`") from error
+        given, todo = f"{folder}: no split here ({error})", "check the path, or split anew"
+        raise BadInput(given, "a folder that `sam-crack data split` wrote", todo) from error
     dealt = {
         split: path.read_text("utf-8").splitlines()
         for split in SPLITS

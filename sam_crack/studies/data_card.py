@@ -66,6 +66,7 @@ def _count(dataset: Dataset, options: DataStatsOptions, console: Console) -> Num
         raise UsageError(
             f"lines {', '.join(options.lines)}",
             "classes of " + ", ".join(each.name for each in dataset.classes),
+            "choose among those",
         )
     found = collect(dataset, lines=lines, num_workers=options.workers)
     frames = list(console.progress(found, "counting", total=len(dataset), unit="frame"))
@@ -83,7 +84,8 @@ def _other(text: str, options: DataStatsOptions, console: Console) -> dict[str, 
             numbers = json.loads(path.read_text("utf-8"))
             return {**numbers, "dataset": name, "lines": numbers["lines"]}
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise BadInput(f"{path}: {error}", "stats.json of `sam-crack data stats`") from error
+            accepted, todo = "stats.json of `sam-crack data stats`", "count that set again"
+            raise BadInput(f"{path}: {error}", accepted, todo) from error
     dataset = open_dataset(name, path)
     lines = line_classes(dataset)
     frames = collect(dataset, lines=lines, num_workers=options.workers)
