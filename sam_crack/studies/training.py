@@ -22,7 +22,7 @@ from sam_crack.errors import BadInput, UsageError
 from sam_crack.model.checkpoint import load_checkpoint
 from sam_crack.model.segmenter import Segmenter
 from sam_crack.studies.training_record import data_hash, show_samples, write_record
-from sam_crack.train.session import CHECKPOINT, Session, class_share, prepare
+from sam_crack.train.session import CHECKPOINT, Session, class_share, join_processes, prepare
 from sam_crack.train.state import FolderLock
 
 RUNS = Path("runs")
@@ -31,7 +31,7 @@ RUNS = Path("runs")
 def run_train(options: TrainOptions, console: Console, run_config: RunConfig) -> dict[str, object]:
     """Train adapters and head on a data set, and keep the best checkpoint by validation."""
     train, val = _splits(run_config)
-    processes = PartialState()
+    processes = join_processes()
     folder = _agreed_folder(options, run_config, processes)
     with FolderLock(folder) if processes.is_main_process else nullcontext():
         session = prepare(

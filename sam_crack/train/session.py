@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 
 from sam_crack.config.load import config_hash
 from sam_crack.config.schema import RunConfig
@@ -51,6 +51,14 @@ class Session:
             self.run.tracker.close(self.run.folder / CHECKPOINT)
 
 
+def join_processes() -> PartialState:
+    """Find the processes that a launcher started; without an accelerator they share the CPU.
+
+    Left alone, Accelerate takes launched processes on a machine without a GPU for strangers.
+    """
+    return PartialState(cpu=not torch.accelerator.is_available())
+
+
 def prepare(
     config: RunConfig,
     train: Sequence[Sample],
@@ -62,6 +70,7 @@ def prepare(
     console: Console,
 ) -> Session:
     """Seed everything, build the model and bind the pieces to a run folder."""
+    join_processes()
     accelerator = Accelerator()
     torch.manual_seed(config.seed)
     segmenter = build_segmenter(

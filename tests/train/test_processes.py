@@ -23,7 +23,7 @@ from sam_crack.console import Console
 from sam_crack.train import state
 
 SCRIPT = Path(__file__).with_name("train_tiny.py")
-ENV = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+ENV = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 
 
 def start(*args: object, launcher: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
@@ -126,7 +126,8 @@ def test_accelerate_launches_the_command_line(tmp_path: Path) -> None:
             for kind, array in (("images", image), ("masks", mask)):
                 (tmp_path / split / kind).mkdir(parents=True, exist_ok=True)
                 Image.fromarray(array).save(tmp_path / split / kind / f"{number}.png")
-    launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes=2"]
+    # Its own --cpu starts a single process.
+    launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes=2"]
     launch += [f"--main_process_port={free_port()}", "--mixed_precision=no", "--num_machines=1"]
     launch += ["--dynamo_backend=no", "--num_cpu_threads_per_process=1", "-m", "sam_crack", "train"]
     flags = ["--model.backbone.name=tiny", "--model.backbone.pretrained=false"]
