@@ -36,7 +36,7 @@ VERBS: dict[str, Verb] = {
     ),
     "predict": Verb(
         "find and measure cracks in images, folders and videos",
-        options="sam_crack.config.verbs:PredictOptions",
+        options="sam_crack.config.look_verbs:PredictOptions",
         run="sam_crack.studies.drive:run_predict",
     ),
     "evaluate": Verb(

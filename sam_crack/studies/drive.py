@@ -10,23 +10,26 @@ from typing import Any
 import torch
 
 from sam_crack import durable
-from sam_crack.config.verbs import PredictOptions
+from sam_crack.config.look_verbs import PredictOptions
 from sam_crack.console import Console
 from sam_crack.errors import BadInput, Interrupted, UsageError
 from sam_crack.infer.frames import Frame, FrameStream, open_frames
 from sam_crack.infer.pipeline import run_pipeline
 from sam_crack.infer.predict import Prediction, Predictor
 from sam_crack.infer.road import parse_road
+from sam_crack.infer.stride import parse_stride
 from sam_crack.measure.camera import load_camera
 from sam_crack.model.checkpoint import load_checkpoint
+from sam_crack.report.geopackage import need_geopackage
+from sam_crack.studies.drive_finish import finish_drive
 from sam_crack.studies.drive_folder import (
     RUNS,
     Writer,
     choose_folder,
     open_log,
     settings_of,
-    write_tables,
 )
+from sam_crack.studies.drive_map import make_placer, station_of
 from sam_crack.train.state import FolderLock
 
 
@@ -35,7 +38,11 @@ def run_predict(options: PredictOptions, console: Console) -> dict[str, object]:
     parse_road(options.road)  # before anything takes long
     camera = load_camera(options.camera) if options.camera else None
     device = _device(options.device)
+    if options.gpkg:
+        need_geopackage()
     stream = open_frames(options.paths, exclude=options.out or RUNS)
+    placer = make_placer(options, stream)
+    stream.wanted = parse_stride(options.stride, station_of(placer) if placer else None)
     segmenter, meta = load_checkpoint(options.run, device=device)
     threshold = meta.threshold if options.threshold is None else options.threshold
     predictor = Predictor(
@@ -47,6 +54,7 @@ def run_predict(options: PredictOptions, console: Console) -> dict[str, object]:
         batch_size=options.batch_size,
         road=options.road,
         device=device,
+        deep=options.probabilities == "16",
         on_halved=lambda size: console.warn(f"out of memory: going on with batches of {size}"),
     )
     facts = {"threshold": threshold, "base_sha256": meta.base_sha256, "config": meta.config_hash}
@@ -57,10 +65,10 @@ def run_predict(options: PredictOptions, console: Console) -> dict[str, object]:
         console.say(_first_screen(stream, predictor, known))
         writer = Writer(folder=folder, log=log, stream=stream, options=options, camera=camera)
         interrupted = _stream(predictor, writer, console)
-        summary = write_tables(folder, log, stream)
+        summary = finish_drive(writer, placer, facts)
     seconds = time.perf_counter() - began
     per_frame = seconds / max(1, len(log) - known)
-    summary |= {"seconds": round(seconds, 2), "seconds_per_frame": round(per_frame, 3), **facts}
+    summary |= {"seconds": round(seconds, 2), "seconds_per_frame": round(per_frame, 3)}
     durable.write_text(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
     if interrupted:
         raise Interrupted(
@@ -100,7 +108,8 @@ def _stream(predictor: Predictor, writer: Writer, console: Console) -> bool:
     """Pass every frame that is not done yet; True if the user stopped it."""
     stream, known = writer.stream, len(writer.log)
     nothing: tuple[Frame, ...] = ()  # the bar is moved by hand, from the writing end
-    with console.bar(nothing, "predict", total=stream.total() - known, unit="frame") as bar:
+    total = stream.total() - known if writer.options.stride == "1" else None
+    with console.bar(nothing, "predict", total=total, unit="frame") as bar:
 
         def write(frame: Frame, prediction: Prediction) -> None:
             writer.write(frame, prediction)
@@ -125,4 +134,10 @@ def _say_result(folder: Path, summary: dict[str, Any], console: Console) -> None
         console.warn(error["reason"])
     if len(summary["errors"]) > 5:
         console.warn(f"{len(summary['errors']) - 5:,} more in {folder / 'errors.jsonl'}")
-    console.say(f"masks, overlays and tables: {folder}")
+    if "road_cracks" in summary:
+        console.say(
+            f"on the road: {summary['road_cracks']:,} cracks, {summary['road_length_m']:,.1f} m, "
+            f"each counted once; {summary['frames_placed']:,} of {summary['frames']:,} frames "
+            "lie on the track"
+        )
+    console.say(f"masks, overlays, tables and report: {folder}")

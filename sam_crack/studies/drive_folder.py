@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sam_crack import durable
+from sam_crack.config.look_verbs import PredictOptions
 from sam_crack.config.runs import new_run_folder
-from sam_crack.config.verbs import PredictOptions
 from sam_crack.errors import BadInput, UsageError
 from sam_crack.infer.frame_log import FrameLog
 from sam_crack.infer.frames import Frame, FrameStream
@@ -28,16 +28,20 @@ from sam_crack.measure.camera import Camera
 from sam_crack.measure.cracks import ROW_COLUMNS, Crack, measure_cracks
 from sam_crack.measure.polyline import simplify
 from sam_crack.report.overlay import Label, draw_overlay, jpeg
+from sam_crack.studies.drive_labels import LABEL_FILES, LABEL_FOLDERS
+from sam_crack.studies.drive_map import MAP_FILES
 
 RUNS = Path("runs") / "predict"
 RUN, LOG, LOCK = "run.json", "frames.jsonl", "run.lock"
-FOLDERS = ("masks", "overlays")
-FILES = (RUN, LOG, "cracks.jsonl", "cracks.csv", "errors.jsonl", "summary.json")
+FOLDERS = ("masks", "overlays", "probabilities", *LABEL_FOLDERS)
+TABLES = ("cracks.jsonl", "cracks.csv", "errors.jsonl", "summary.json", "report.html")
+FILES = (RUN, LOG, *TABLES, *LABEL_FILES, *MAP_FILES)
 MAX_LABELS = 20  # more would hide what they name
 
 
 def settings_of(options: PredictOptions, camera: Camera | None) -> dict[str, object]:
-    """Return what decides the outputs: --continue must find the same."""
+    """Return what decides a frame's outputs: --continue must find the same."""
+    in_metres = options.stride.endswith("m")
     return {
         "checkpoint": str(options.run),
         "overlap": options.overlap,
@@ -46,7 +50,9 @@ def settings_of(options: PredictOptions, camera: Camera | None) -> dict[str, obj
         "scheme": options.scheme,
         "min_length": options.min_length,
         "overlay": options.overlay,
-    }
+        "probabilities": options.probabilities,
+        "stride": options.stride,
+    } | ({"track": options.track, "time_offset": options.time_offset} if in_metres else {})
 
 
 def choose_folder(options: PredictOptions) -> Path:
@@ -127,6 +133,10 @@ class Writer:
         )
         seconds = dict(prediction.seconds) | {"measure": time.perf_counter() - began}
         durable.write_bytes(self.folder / "masks" / f"{frame.name}.png", bilevel(prediction.mask))
+        deep = prediction.prob if prediction.deep_prob is None else prediction.deep_prob
+        if self.options.probabilities != "none":
+            target = self.folder / "probabilities" / f"{frame.name}.png"
+            durable.write_bytes(target, cv2.imencode(".png", deep)[1].tobytes())
         if self.options.overlay:
             drawn = draw_overlay(frame.image, prediction.mask, labels=_labels(cracks))
             durable.write_bytes(self.folder / "overlays" / f"{frame.name}.jpg", jpeg(drawn))
@@ -138,11 +148,12 @@ class Writer:
                 "source": str(frame.source),
                 "index": frame.key[1],
                 "time_s": frame.time_s,
+                "clock_s": frame.clock_s,
                 "size": list(frame.image.shape[:2]),
                 "windows": prediction.windows,
                 "problem": problem,
                 "seconds": {stage: round(value, 4) for stage, value in seconds.items()},
-                "cracks": [crack.row() | {"lines": _lines(crack)} for crack in cracks],
+                "cracks": [crack.row() | _lines(crack) for crack in cracks],
             }
         )
 
@@ -175,9 +186,10 @@ def _labels(cracks: list[Crack]) -> list[Label]:
     return labels
 
 
-def _lines(crack: Crack) -> list[list[list[float]]]:
-    """Centre lines with as few corners as their shape needs."""
-    return [simplify(line.astype(np.float64)).round(1).tolist() for line in crack.lines]
+def _lines(crack: Crack) -> dict[str, object]:
+    """Centre lines with as few corners as their shape needs, and the same on the road."""
+    lines = [simplify(line.astype(np.float64)).round(1).tolist() for line in crack.lines]
+    return {"lines": lines, "road": [line.row() for line in crack.road]}
 
 
 def write_tables(folder: Path, log: FrameLog, stream: FrameStream) -> dict[str, Any]:
@@ -211,6 +223,7 @@ def _crack_rows(log: FrameLog, sources: list[str]) -> Iterator[dict[str, Any]]:
     """Yield every crack with the name and time of its frame."""
     for record in log.records(sources):
         for crack in record["cracks"]:
+            del crack["road"]  # for the map alone: ten times as long as all the rest
             yield {"frame": record["name"], "time_s": record["time_s"], **crack}
 
 

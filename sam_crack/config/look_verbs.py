@@ -1,0 +1,66 @@
+"""Options of the verbs that look at roads; kept apart so that `--help` does not import torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from sam_crack.config.fields import Range
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictOptions:
+    """`sam-crack predict`."""
+
+    run: Path
+    """Checkpoint folder, or a run folder with one in it. Example: runs/train/dnit-1."""
+    paths: tuple[Path, ...]
+    """Images, videos, folders with these below them, or patterns in quotes. Example: drive/."""
+    out: Path | None = None
+    """Folder for masks, overlays and tables; empty makes runs/predict/NAME-N. Example: found."""
+    threshold: Annotated[float, Range(0, 1)] | None = None
+    """Probability from which a pixel is a crack; empty takes the checkpoint's own. Example: 0.5."""
+    overlap: Annotated[float, Range(0, 0.75)] = 0.125
+    """Smallest share of a window that its neighbour sees too. Example: 0.25."""
+    batch_size: Annotated[int, Range(1, 4096)] = 4
+    """Windows per forward pass. Example: 8."""
+    road: str = "all"
+    """Where to look: `all`, or `band:TOP,BOTTOM` as shares of the height. Example: band:0.4,1."""
+    camera: Path | None = None
+    """camera.json of these frames; gives millimetres. Example: camera.json."""
+    scheme: Literal["astm-ac", "ltpp"] = "astm-ac"
+    """Whose width limits name the severity: ASTM D6433 for asphalt, or LTPP. Example: ltpp."""
+    min_length: Annotated[float, Range(0, 100_000)] = 20.0
+    """Cracks shorter than so many pixels are not listed. Example: 50."""
+    overlay: bool = True
+    """Also write each frame with its cracks drawn on it."""
+    track: str = ""
+    """Where the frames were taken: FILE.gpx, FILE.csv (time, lat, lon), or exif. Example: a.gpx."""
+    time_offset: Annotated[float, Range(-1e9, 1e9)] = 0.0
+    """Seconds added to a frame's time before the track is asked. Example: -2.5."""
+    section: Literal["100m", "0.1mi", "1km"] = "100m"
+    """Length of the sections that sections.csv sums up, with --track. Example: 1km."""
+    lane_width: Annotated[float, Range(1, 30)] = 3.5
+    """Metres of road that density and cracked area refer to, around the car. Example: 3.25."""
+    stride: str = "1"
+    """Look at every n-th frame (10), one per so much time (0.5s) or road (5m). Example: 5m."""
+    probabilities: Literal["none", "8", "16"] = "none"
+    """Also write probabilities as PNG of so many bits: 0 is none, 255 or 65535 certain."""
+    coco: bool = False
+    """Also write coco.json: every crack as run lengths."""
+    cvat: bool = False
+    """Also write cvat/annotations.xml (CVAT for images 1.1), to be corrected there."""
+    cvat_masks: bool = False
+    """Also write cvat-masks/ (CVAT's Segmentation mask 1.1)."""
+    gpkg: bool = False
+    """With --track, also write drive.gpkg (GeoPackage); needs the extra `geo`."""
+    report: bool = True
+    """Write report.html."""
+    device: str = "auto"
+    """Where to compute: auto takes a GPU if there is one; else cpu, cuda or cuda:1.
+    Example: cuda:1."""
+    continue_: bool = False
+    """Go on where an earlier run into this folder stopped."""
+    overwrite: bool = False
+    """Replace what an earlier run wrote into this folder."""

@@ -1,0 +1,175 @@
+"""A drive on the map: frames placed on the track, cracks counted once, summed up by section."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sam_crack import durable
+from sam_crack.config.look_verbs import PredictOptions
+from sam_crack.errors import BadInput
+from sam_crack.infer.frames import FrameStream, Moment
+from sam_crack.infer.rows import write_csv
+from sam_crack.measure.camera import Camera
+from sam_crack.measure.inventory import (
+    RoadCrack,
+    SeenCrack,
+    Sighting,
+    step_by_distance,
+    take_inventory,
+)
+from sam_crack.measure.place import unproject
+from sam_crack.measure.polyline import simplify
+from sam_crack.measure.road_lines import RoadLine
+from sam_crack.measure.sections import COLUMNS, measure_sections
+from sam_crack.measure.track import Placer, Pose, Route, Shot, exif_track, read_track
+from sam_crack.report.geo import Feature, write_geojson
+from sam_crack.report.geopackage import write_geopackage
+from sam_crack.report.qgis import crack_style
+
+Records = Callable[[], Iterable[dict[str, Any]]]
+MAP_FILES = ("sections.csv", "cracks.geojson", "cracks.qml", "sections.geojson", "drive.gpkg")
+SIMPLEST_M = 0.02
+"""Bends below two centimetres are not drawn on a map."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DriveMap:
+    """What is known of a drive's place."""
+
+    route: Route
+    poses: dict[str, Pose]
+    """Frame to pose; frames without a place are not in it."""
+    sightings: list[Sighting]
+    cracks: list[RoadCrack]
+    sections: list[dict[str, object]]
+
+    def lat_lon(self, east_north: np.ndarray[Any, Any]) -> list[tuple[float, float]]:
+        """Turn places on the plane into latitudes and longitudes."""
+        pairs = unproject(east_north, origin=self.route.origin).tolist()
+        return [(lat, lon) for lat, lon in pairs]
+
+
+def make_placer(options: PredictOptions, stream: FrameStream) -> Placer | None:
+    """Read the track that was named."""
+    if not options.track:
+        return None
+    if options.track == "exif":
+        shots = [Shot(name=s.name, source=s.path, clock_s=None) for s in stream.sources]
+        route = Route(exif_track(shots))
+    else:
+        route = Route(read_track(Path(options.track)))
+    return Placer(route, offset_s=options.time_offset)
+
+
+def station_of(placer: Placer) -> Callable[[Moment], float | None]:
+    """Return what tells metres along the track of a frame that is not yet read."""
+
+    def station(moment: Moment) -> float | None:
+        shot = Shot(name=moment.name, source=moment.source, clock_s=moment.clock_s)
+        pose = placer.pose(shot)
+        return None if pose is None else pose.station_m
+
+    return station
+
+
+def map_drive(
+    records: Records, placer: Placer, options: PredictOptions, camera: Camera | None
+) -> DriveMap:
+    """Place every frame of a run and count its cracks once."""
+    poses = {}
+    sightings = []
+    for record in records():
+        shot = Shot(name=record["name"], source=Path(record["source"]), clock_s=record["clock_s"])
+        pose = placer.pose(shot)
+        if pose is None:
+            continue
+        poses[record["name"]] = pose
+        if camera is not None and not record["problem"]:
+            height, width = record["size"]
+            seen = _sighting(record, pose, camera.resized((height, width)))
+            sightings.append(seen)
+    if not poses:
+        raise BadInput(
+            "not one frame lies on the track",
+            "a track of the same time as the frames",
+            "check --time-offset, or the clock of the camera",
+        )
+    stepped = step_by_distance(sightings)
+    cracks = take_inventory(stepped, scheme=options.scheme)
+    rows = measure_sections(cracks, stepped, section=options.section, lane_m=options.lane_width)
+    return DriveMap(
+        route=placer.route, poses=poses, sightings=stepped, cracks=cracks, sections=rows
+    )
+
+
+def _sighting(record: dict[str, Any], pose: Pose, camera: Camera) -> Sighting:
+    """Read the cracks of a frame as its record holds them."""
+    cracks = tuple(
+        SeenCrack(kind=crack["kind"], lines=tuple(map(RoadLine.from_row, crack["road"])))
+        for crack in record["cracks"]
+        if crack["road"]
+    )
+    return Sighting(name=record["name"], pose=pose, camera=camera, cracks=cracks)
+
+
+def write_map(folder: Path, drive: DriveMap, options: PredictOptions) -> dict[str, Any]:
+    """Write sections and map files, and return what goes into the summary."""
+    write_csv(folder / "sections.csv", COLUMNS, drive.sections)
+    cracks = list(crack_features(drive))
+    write_geojson(folder / "cracks.geojson", cracks)
+    durable.write_text(folder / "cracks.qml", crack_style())
+    sections = list(_section_features(drive))
+    write_geojson(folder / "sections.geojson", sections)
+    if options.gpkg:
+        write_geopackage(folder / "drive.gpkg", {"cracks": cracks, "sections": sections})
+    return {
+        "frames_placed": len(drive.poses),
+        "road_cracks": len(drive.cracks),
+        "road_length_m": round(sum(crack.length_m for crack in drive.cracks), 3),
+        "sections": len(drive.sections),
+    }
+
+
+def crack_features(drive: DriveMap) -> Iterator[Feature]:
+    """Yield every crack of the road with its figures."""
+    for crack in drive.cracks:
+        yield Feature(
+            kind="MultiLineString",
+            lines=[drive.lat_lon(_course(part.points)) for part in crack.parts],
+            properties={
+                "id": crack.id,
+                "kind": crack.kind,
+                "severity": crack.severity,
+                "length_m": round(crack.length_m, 3),
+                "width_mean_mm": round(crack.width_mean_mm, 2),
+                "station_m": round(crack.station_m, 1),
+                "frame": crack.frames[0],
+                "frames": len(crack.frames),
+            },
+        )
+
+
+def _course(points: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Drop bends that no map shows."""
+    # the tolerance of `simplify` is half a pixel
+    thinned: np.ndarray[Any, Any] = simplify((points - points[0]) / (2 * SIMPLEST_M))
+    return thinned * (2 * SIMPLEST_M) + points[0]
+
+
+def _section_features(drive: DriveMap) -> Iterator[Feature]:
+    """Yield the part of the track that belongs to each section."""
+    along, plan = drive.route.station_m, drive.route.plan
+    for row in drive.sections:
+        low, high = float(str(row["from_m"])), min(float(str(row["to_m"])), float(along[-1]))
+        inside = along[(along > low) & (along < high)]
+        at = np.unique(np.concatenate([[low], inside, [high]]))
+        if high <= low:
+            continue
+        moves = np.concatenate([[True], np.diff(along) > 0])
+        line = np.stack([np.interp(at, along[moves], plan[moves, axis]) for axis in (0, 1)], axis=1)
+        yield Feature(kind="LineString", lat_lon=drive.lat_lon(line), properties=row)

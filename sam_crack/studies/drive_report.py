@@ -1,0 +1,190 @@
+"""Fills the page of a drive from what a prediction run wrote."""
+
+from __future__ import annotations
+
+import heapq
+import shlex
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from sam_crack import __version__
+from sam_crack.config.look_verbs import PredictOptions
+from sam_crack.errors import BadInput
+from sam_crack.infer.frames import is_video, read_frame
+from sam_crack.measure.camera import Camera
+from sam_crack.report import page
+from sam_crack.report.drive_page import WORST, Course, DriveFacts, drive_report
+from sam_crack.report.html import write_report
+from sam_crack.report.overlay import Frame, draw_overlay, jpeg, thumbnail
+from sam_crack.studies.drive_map import DriveMap, Records, crack_features
+
+FULL_PX, THUMBNAIL_PX = 1600, 480
+SEVERITY_WEIGHT = {"low": 1.0, "medium": 2.0, "high": 4.0, None: 1.0}
+NOT_REPEATED = {"run", "paths", "out", "continue_", "overwrite", "device", "batch_size"}
+MAX_PATHS = 20
+
+
+def write_drive_page(
+    folder: Path,
+    records: Records,
+    *,
+    options: PredictOptions,
+    camera: Camera | None,
+    drive: DriveMap | None,
+    summary: dict[str, Any],
+) -> None:
+    """Write report.html."""
+    widths, lengths, worst = _survey(records)
+    has_camera = summary["length_m"] is not None
+    facts = DriveFacts(
+        name=", ".join(str(path) for path in options.paths[:3]),
+        summary=summary,
+        settings=_settings(options, camera, summary),
+        command=[command_of(options)],
+        pictures=[shown for record in worst if (shown := _picture(folder, record)) is not None],
+        widths=widths,
+        lengths=lengths,
+        has_camera=has_camera,
+        track=_track(drive) if drive else (),
+        cracks=_courses(drive) if drive else (),
+        sections=drive.sections if drive else (),
+        problems=_problems(summary),
+        footer=f"sam-crack {__version__}, settings {summary['config'][:12]}, base weights "
+        f"{summary['base_sha256'][:12]}",
+    )
+    write_report(folder / "report.html", drive_report(facts))
+
+
+def _survey(records: Records) -> tuple[list[float], list[float], list[dict[str, Any]]]:
+    """Widths and lengths of all cracks, and the frames with most of them, worst first."""
+    widths: list[float] = []
+    lengths: list[float] = []
+    best: list[tuple[float, int, dict[str, Any]]] = []
+    for number, record in enumerate(records()):
+        score = 0.0
+        for crack in record["cracks"]:
+            on_road = crack["length_mm"] is not None
+            length = crack["length_mm"] if on_road else crack["length_px"]
+            widths.append(crack["width_mean_mm"] if on_road else crack["width_mean_px"])
+            lengths.append(length)
+            score += length * SEVERITY_WEIGHT[crack["severity"]]
+        if score:
+            heapq.heappush(best, (score, -number, record))
+            if len(best) > WORST:
+                heapq.heappop(best)
+    return widths, lengths, [record for *_, record in sorted(best, key=lambda one: -one[0])]
+
+
+def _picture(folder: Path, record: dict[str, Any]) -> page.Picture | None:
+    """Show a frame with what was found on it; a video's frame only if its overlay was written."""
+    frame = _overlay(folder, record)
+    if frame is None:
+        return None
+    cracks = record["cracks"]
+    metres = sum(crack["length_mm"] or 0.0 for crack in cracks) / 1000
+    size = f"{metres:.1f} m" if metres else f"{sum(c['length_px'] for c in cracks):,.0f} px"
+    return page.Picture(
+        image=thumbnail(frame, FULL_PX, quality=80),
+        thumbnail=thumbnail(frame, THUMBNAIL_PX),
+        title=record["name"],
+        caption=f" {len(cracks)} cracks, {size}",
+    )
+
+
+def _overlay(folder: Path, record: dict[str, Any]) -> Frame | None:
+    """Read the overlay, or draw it anew."""
+    content = _bytes(folder / "overlays" / f"{record['name']}.jpg")
+    if content is None:
+        source = Path(record["source"])
+        mask = _bytes(folder / "masks" / f"{record['name']}.png")
+        if is_video(source) or mask is None:
+            return None
+        try:
+            image = read_frame(source)
+            drawn = draw_overlay(image, np.asarray(cv2.imdecode(mask, 0), np.uint8))
+        except BadInput:
+            return None
+        content = np.frombuffer(jpeg(drawn), np.uint8)
+    pixels = cv2.imdecode(content, cv2.IMREAD_COLOR)
+    return None if pixels is None else np.asarray(pixels[..., ::-1], np.uint8)
+
+
+def _bytes(path: Path) -> np.ndarray[Any, np.dtype[np.uint8]] | None:
+    return np.fromfile(path, np.uint8) if path.is_file() else None
+
+
+def _track(drive: DriveMap) -> list[tuple[float, float]]:
+    """The track between the first and the last frame."""
+    along = drive.route.station_m
+    stations = [pose.station_m for pose in drive.poses.values()]
+    low, high = min(stations), max(stations) + 15.0
+    return drive.lat_lon(drive.route.plan[(along >= low - 1) & (along <= high)])
+
+
+def _courses(drive: DriveMap) -> list[Course]:
+    return [Course(lines=one.lines, facts=one.properties) for one in crack_features(drive)]
+
+
+def _problems(summary: dict[str, Any]) -> list[str]:
+    found = [str(error["reason"]) for error in summary["errors"][:5]]
+    more = len(summary["errors"]) - len(found)
+    if more > 0:
+        found.append(f"{more:,} more problems are listed in errors.jsonl.")
+    placed = summary.get("frames_placed")
+    if placed is not None and placed < summary["frames"]:
+        lost = summary["frames"] - placed
+        found.append(f"{lost:,} of {summary['frames']:,} frames lie outside the track.")
+    return found
+
+
+def _settings(
+    options: PredictOptions, camera: Camera | None, summary: dict[str, Any]
+) -> dict[str, object]:
+    """What decided the figures, in words."""
+    found: dict[str, object] = {
+        "checkpoint": options.run,
+        "threshold": f"{summary['threshold']:.3f}",
+        "road": options.road,
+        "window overlap": options.overlap,
+        "frames looked at": _stride_in_words(options.stride),
+        "smallest crack, px": f"{options.min_length:g}",
+        "severity by": options.scheme,
+    }
+    if camera is not None:
+        found["camera"] = (
+            f"{camera.height_m:g} m high, {camera.pitch_deg:g}° down, {camera.focal_px:,.0f} px "
+            f"focal length at {camera.size[0]} x {camera.size[1]}"
+        )
+    if options.track:
+        found |= {
+            "track": options.track,
+            "time offset, s": f"{options.time_offset:g}",
+            "section": options.section,
+            "lane width, m": f"{options.lane_width:g}",
+        }
+    return found
+
+
+def _stride_in_words(stride: str) -> str:
+    if stride == "1":
+        return "all"
+    return f"one per {stride}" if stride[-1] in "sm" else f"one of {stride}"
+
+
+def command_of(options: PredictOptions) -> str:
+    """Return the command line that leads to the same result."""
+    words = ["sam-crack", "predict", str(options.run)]
+    words += [str(path) for path in options.paths[:MAX_PATHS]]
+    for field in fields(options):
+        value, name = getattr(options, field.name), field.name.rstrip("_").replace("_", "-")
+        if field.name in NOT_REPEATED or field.default is MISSING or value == field.default:
+            continue
+        if isinstance(value, bool):
+            words.append(f"--{name}" if value else f"--no-{name}")
+        else:
+            words += [f"--{name}", str(value)]
+    return shlex.join(words)

@@ -1,0 +1,209 @@
+"""A whole drive through `predict` with a track: frames that are their own true masks."""
+
+import csv
+import json
+import re
+import xml.etree.ElementTree as ET
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+from torch import nn
+
+from sam_crack.data.formats import cvat
+from sam_crack.data.synth.frame import cracks_near, view_of
+from sam_crack.data.synth.layers import blank_layers, draw_crack
+from sam_crack.data.synth.tables import csv_text, gpx_text, place_of
+from sam_crack.studies import drive
+
+SIZE, SPACING_M, FRAMES = (540, 960), 5.0, 7
+
+
+class Dark(nn.Module):
+    """A model that knows one thing: cracks are dark."""
+
+    config = SimpleNamespace(window=SIZE)
+    stride = 1
+
+    def forward(self, pixels):
+        return (100 - pixels.float().mean(1, keepdim=True)) / 10
+
+
+@pytest.fixture(autouse=True)
+def dark_model(monkeypatch, tmp_path):
+    meta = SimpleNamespace(threshold=0.5, base_sha256="b", config_hash="c")
+    monkeypatch.setattr(drive, "load_checkpoint", lambda *_, **__: (Dark(), meta))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def road(tmp_path_factory):
+    """Frames of grey road with black cracks, where a rendered drive has them."""
+    root = tmp_path_factory.mktemp("road")
+    (root / "frames").mkdir()
+    places = []
+    for index in range(FRAMES):
+        view = view_of(9, index, SIZE, spacing_m=SPACING_M)
+        layers = blank_layers(SIZE)
+        for crack in cracks_near(9, view):
+            draw_crack(view, crack, layers)
+        image = np.where(layers.mask[..., None] > 0, 20, 200).astype(np.uint8).repeat(3, 2)
+        cv2.imwrite(str(root / "frames" / f"{index:06d}.png"), image)
+        places.append(place_of(view, index, spacing_m=SPACING_M))
+    view.camera.save(root / "camera.json")
+    (root / "track.gpx").write_text(gpx_text(places))
+    (root / "track.csv").write_text(csv_text(places))
+    return root
+
+
+@pytest.fixture
+def predict(run_cli, road):
+    def run(*args, camera=True):
+        with_camera = ["--camera", road / "camera.json"] if camera else []
+        code, out, err = run_cli("predict", "model", *args, *with_camera, "--json")
+        return code, json.loads(out), err
+
+    return run
+
+
+def table(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_drive_is_mapped_and_summed_up(road, predict, tmp_path):
+    out = tmp_path / "out"
+    code, summary, _ = predict(
+        road / "frames", "--out", out, "--track", road / "track.csv", "--min-length", "1"
+    )
+    assert code == 0
+    assert summary["frames_placed"] == FRAMES
+    rows = table(out / "sections.csv")
+    total = sum(float(row["length_m"]) for row in rows)
+    assert total == pytest.approx(summary["road_length_m"], rel=1e-3)
+    assert 0.2 * summary["length_m"] < total < 0.8 * summary["length_m"]  # overlaps left out
+    features = json.loads((out / "cracks.geojson").read_text())["features"]
+    assert len(features) == summary["road_cracks"]
+    lon, lat = features[0]["geometry"]["coordinates"][0][0]
+    first = table(road / "track.csv")[0]
+    assert abs(lat - float(first["lat"])) < 1e-3
+    assert abs(lon - float(first["lon"])) < 1e-3
+    assert {row["properties"]["severity"] for row in features} <= {"low", "medium", "high"}
+    assert ET.parse(out / "cracks.qml").getroot().find("renderer-v2").get("attr") == "severity"
+    (line, *_) = json.loads((out / "sections.geojson").read_text())["features"]
+    assert line["geometry"]["type"] == "LineString"
+
+
+def test_the_page_holds_map_sections_frames_and_command(road, predict, tmp_path):
+    predict(road / "frames", "--out", tmp_path / "out", "--track", road / "track.csv")
+    html = (tmp_path / "out/report.html").read_text()
+    titles = re.findall(r"<h2>(.*?)</h2>", html)
+    assert titles == [
+        "Map", "Sections", "Worst frames", "Figures", "Settings", "Limits", "The same again",
+    ]  # fmt: skip
+    assert "--track" in html
+    assert 'class="course' in html
+    assert "http://" not in html.replace("http://www.w3.org", "")
+
+
+def test_without_track_or_camera_the_page_is_about_frames(road, predict, tmp_path):
+    code, summary, _ = predict(road / "frames", "--out", tmp_path / "out", camera=False)
+    titles = re.findall(r"<h2>(.*?)</h2>", (tmp_path / "out/report.html").read_text())
+    assert (code, titles[0]) == (0, "Worst frames")
+    assert "frames_placed" not in summary
+    assert not (tmp_path / "out/sections.csv").exists()
+
+
+def test_a_track_of_another_day_is_told_and_the_rest_is_kept(road, predict, tmp_path):
+    (tmp_path / "other.csv").write_text("time,lat,lon\n1,48,9\n2,48.1,9\n")
+    out = tmp_path / "out"
+    code, summary, _ = predict(road / "frames", "--out", out, "--track", tmp_path / "other.csv")
+    assert code == 3
+    assert "track" in summary["errors"][0]["reason"]
+    assert len(list((out / "masks").iterdir())) == FRAMES
+    assert (out / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("stride", "names"), [("3", [0, 3, 6]), ("10m", [0, 2, 4, 6]), ("2.5m", range(FRAMES))]
+)
+def test_strides(road, predict, tmp_path, stride, names):
+    out = tmp_path / "out"
+    code, _, _ = predict(
+        road / "frames", "--out", out, "--track", road / "track.csv", "--stride", stride
+    )
+    assert code == 0
+    assert sorted(path.stem for path in (out / "masks").iterdir()) == [f"{n:06d}" for n in names]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        (["--stride", "5m"], 2),
+        (["--stride", "x"], 2),
+        (["--track", "absent.gpx"], 3),
+        (["--track", "exif"], 3),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_written(road, predict, tmp_path, wrong, code):
+    assert predict(road / "frames", "--out", tmp_path / "out", *wrong)[0] == code
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_extra_is_named(road, predict, tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "pyogrio", None)
+    code, answer, _ = predict(road / "frames", "--out", tmp_path / "out", "--gpkg")
+    assert code == 2
+    assert "sam-crack[geo]" in answer["error"]
+
+
+def test_labels_are_those_of_the_masks(road, predict, tmp_path):
+    out = tmp_path / "out"
+    flags = ["--coco", "--cvat", "--cvat-masks", "--probabilities", "16", "--min-length", "0"]
+    assert predict(road / "frames", "--out", out, *flags)[0] == 0
+    images = cvat.read_document(out / "cvat/annotations.xml")
+    assert sorted(images) == [f"{n:06d}.png" for n in range(FRAMES)]
+    for name, image in images.items():
+        mask = cv2.imread(str(out / "masks" / name), cv2.IMREAD_GRAYSCALE) > 0
+        drawn = cvat.draw(image, {"crack": 1}) > 0
+        assert (drawn & ~mask).sum() == 0
+        assert drawn.sum() >= 0.95 * mask.sum()  # specks without a line are no crack
+        colour = cv2.imread(str(out / "cvat-masks/SegmentationClass" / name))
+        np.testing.assert_array_equal(colour.any(axis=2), drawn)
+        prob = cv2.imread(str(out / "probabilities" / name), cv2.IMREAD_UNCHANGED)
+        assert prob.dtype == np.uint16
+        np.testing.assert_array_equal(prob > 32767, mask)
+    document = json.loads((out / "coco.json").read_text())
+    assert len(document["images"]) == FRAMES
+    assert len(document["annotations"]) == sum(len(image.shapes) for image in images.values())
+
+
+def everything(folder):
+    skip = {"frames.jsonl", "summary.json", "run.lock"}
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in skip]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def test_a_killed_run_goes_on_to_the_same_outputs(road, predict, tmp_path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    flags = ["--track", road / "track.csv", "--coco", "--cvat", "--probabilities", "8"]
+    for out in (whole, cut):
+        assert predict(road / "frames", "--out", out, *flags)[0] == 0
+    log = (cut / "frames.jsonl").read_bytes().splitlines(keepends=True)
+    (cut / "frames.jsonl").write_bytes(b"".join(log[:3]) + log[3][:-9])
+    for name in ("report.html", "sections.csv", "cracks.geojson", "coco.json"):
+        (cut / name).unlink()
+    assert predict(road / "frames", "--out", cut, *flags, "--continue")[0] == 0
+    assert everything(cut) == everything(whole)
+
+
+def test_more_outputs_can_be_had_from_a_finished_run(road, predict, tmp_path):
+    out = tmp_path / "out"
+    predict(road / "frames", "--out", out)
+    before = (out / "frames.jsonl").read_bytes()
+    args = ["--out", out, "--continue", "--coco", "--track", road / "track.csv"]
+    assert predict(road / "frames", *args)[0] == 0
+    assert (out / "frames.jsonl").read_bytes() == before
+    assert (out / "coco.json").exists()
+    assert (out / "sections.csv").exists()
