@@ -165,7 +165,7 @@ def _stopped(step: int, run: Run) -> Interrupted:
     return Interrupted(
         f"stopped after step {step} of {run.config.train.steps}",
         f"the state is saved in {run.folder}",
-        "go on with --resume",
+        "start it again to go on; train wants --resume auto",
     )
 
 
