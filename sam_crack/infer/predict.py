@@ -37,6 +37,8 @@ class Prediction:
     """Time spent cutting, in the model, stitching."""
     deep_prob: NDArray[np.uint16] | None = None
     """The probability in 65536 levels, where it was asked for."""
+    classes: NDArray[np.uint8] | None = None
+    """(height, width) most probable class index; None where a single logit says all there is."""
 
 
 @dataclass(kw_only=True)
@@ -153,10 +155,16 @@ class Predictor:
         with watch.stage("stitch"):
             prob = stitcher.prob()
             mask = prob >= to_level(self.threshold)
+            classes = stitcher.classes() if len(stitcher.head_logits()) > 1 else None
             deep = stitcher.deep_prob() if self.deep else None
         self._keep(plan, stitcher)
         return Prediction(
-            prob=prob, mask=mask, windows=len(plan), seconds=watch.seconds, deep_prob=deep
+            prob=prob,
+            mask=mask,
+            windows=len(plan),
+            seconds=watch.seconds,
+            deep_prob=deep,
+            classes=classes,
         )
 
     def _fill(self, image: NDArray[np.uint8], corners: tuple[tuple[int, int], ...]) -> None:

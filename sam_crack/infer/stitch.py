@@ -94,6 +94,15 @@ class Stitcher:
         full[top:bottom] = levels
         return full
 
+    def classes(self) -> NDArray[np.uint8]:
+        """Most probable class index (height, width) of several logits; 0 is background."""
+        height, width = self.plan.size
+        top, bottom = self.plan.rows
+        seen = self._resized()[:, : bottom - top, :width].argmax(0)
+        full = np.zeros((height, width), np.uint8)
+        full[top:bottom] = seen.to(torch.uint8).cpu().numpy()
+        return full
+
     def _resized(self) -> Tensor:
         """Bring the canvas to pixels; cv2 and torch agree, and cv2 is the faster on a CPU."""
         _, height, width = (side * self.stride for side in self._canvas.shape)

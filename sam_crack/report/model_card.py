@@ -64,11 +64,13 @@ def model_card(facts: Facts) -> str:
 def _scores(best: Facts | None) -> str:
     if best is None:
         return "Nothing was validated."
-    head = ("threshold", *_SCORES, "at step")
-    row = [f"{best[name]:.3f}" for name in ("threshold", *_SCORES)] + [f"{best['step']:,}"]
+    names = ("threshold", *_SCORES, *(("miou",) if "miou" in best else ()))
+    head = (*names, "at step")
+    row = [f"{best[name]:.3f}" for name in names] + [f"{best['step']:,}"]
     lines = (head, ["---:"] * len(head), row)
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    return f"{table}\n\nPooled over all pixels of all frames, foreground only."
+    several = " `miou` is the mean over the classes that occur." if "miou" in best else ""
+    return f"{table}\n\nPooled over all pixels of all frames, foreground only.{several}"
 
 
 def _pairs(values: Mapping[str, object]) -> str:

@@ -52,7 +52,8 @@ def show_samples(session: Session, found: Validation) -> None:
                     ignore=sample.ignore,
                 )
             )
-        title = f"{run.config.name}: step {found.step}, F1 {found.f1:.3f} at {found.threshold:.2f}"
+        mean = "" if found.miou is None else f"mean IoU {found.miou:.3f}, "
+        title = f"{run.config.name}: step {found.step}, {mean}F1 {found.f1:.3f}"
         page = sample_page(panels, level=to_level(found.threshold), title=title)
         durable.write_bytes(run.folder / SAMPLES / f"step-{found.step:08d}.png", png(page))
     except Exception as error:  # training outlives a page that cannot be drawn
@@ -81,10 +82,14 @@ def write_record(
     if shown.count(0.0):
         session.run.console.say(f"{shown.count(0.0)} of {len(shown)} steps saw no foreground")
     durable.write_text(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
-    durable.write_bytes(folder / "curves.png", loss_curve(result.history))
+    durable.write_bytes(folder / "curves.png", loss_curve(result.history, score=_score(config)))
     facts = _card_facts(config, session, {"train": train, "val": val}, result)
     durable.write_text(folder / "CARD.md", model_card(facts))
     return summary
+
+
+def _score(config: RunConfig) -> str:
+    return "miou" if config.model.head.num_classes > 1 else "f1"
 
 
 def _card_facts(

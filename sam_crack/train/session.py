@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from sam_crack.config.schema import RunConfig
 from sam_crack.console import Console
 from sam_crack.data.crops import CropDrawer
 from sam_crack.data.sample import Sample
+from sam_crack.errors import UsageError
 from sam_crack.model.checkpoint import save_checkpoint
 from sam_crack.model.description import CheckpointMeta
 from sam_crack.model.segmenter import Segmenter, build_segmenter
@@ -56,7 +58,8 @@ def join_processes() -> PartialState:
 
     Left alone, Accelerate takes launched processes on a machine without a GPU for strangers.
     """
-    return PartialState(cpu=not torch.accelerator.is_available())
+    wanted = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
+    return PartialState(cpu=wanted or not torch.accelerator.is_available())
 
 
 def prepare(
@@ -70,6 +73,12 @@ def prepare(
     console: Console,
 ) -> Session:
     """Seed everything, build the model and bind the pieces to a run folder."""
+    if config.model.head.boundary:
+        raise UsageError(
+            "model.head.boundary: true",
+            "no loss teaches the border channel yet",
+            "leave it out",
+        )
     join_processes()
     accelerator = Accelerator()
     torch.manual_seed(config.seed)

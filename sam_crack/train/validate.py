@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from sam_crack.console import Console
 from sam_crack.data.sample import Sample
 from sam_crack.errors import BadInput
 from sam_crack.infer.predict import Predictor
+from sam_crack.measure.confusion import IGNORED, count_classes, miou
 from sam_crack.measure.metrics import (
     ThresholdCounts,
     count_levels,
@@ -46,10 +47,17 @@ class Validation:
     """Share of all pixels that are foreground at the threshold."""
     highest: float = 1.0
     """Highest probability given to any pixel."""
+    miou: float | None = None
+    """Mean IoU over the foreground classes that occur; None where there is only one."""
+
+    @property
+    def score(self) -> float:
+        """The number by which one validation is better than another."""
+        return self.f1 if self.miou is None else self.miou
 
     def facts(self) -> dict[str, float]:
         """Plain values for JSON."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
     @classmethod
     def from_facts(cls, facts: Any) -> Validation | None:  # noqa: ANN401 - straight from JSON
@@ -97,22 +105,37 @@ class Validator:
             self.accelerator.process_index, len(self.samples), self.accelerator.num_processes
         )
         total = ThresholdCounts.zero()
+        several = self.segmenter.config.head.num_classes + 1
+        table = np.zeros((several, several), np.int64)
         for index in self.console.progress(mine, "validate", unit="frame"):
             sample = self.samples[index]
-            prob = self.predictor.frame(sample.image).prob
+            said = self.predictor.frame(sample.image)
             if index in self.probs:
-                self.probs[index] = prob
-            total += count_levels(prob, sample.mask, sample.ignore)
-        return choose(self._add_up(total), step)
+                self.probs[index] = said.prob
+            total += count_levels(said.prob, sample.mask, sample.ignore)
+            if said.classes is not None:
+                truth = _with_ignored(sample)
+                table += count_classes(said.classes, truth, num_classes=several)
+        total = ThresholdCounts(self._add_up(total.positives), self._add_up(total.negatives))
+        found = choose(total, step)
+        if several == 2:
+            return found
+        return replace(found, miou=miou(self._add_up(table), absent="skip", background=False) or 0)
 
-    def _add_up(self, counts: ThresholdCounts) -> ThresholdCounts:
-        """Sum integer histograms over processes."""
+    def _add_up(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Sum integer counts over processes."""
         if self.accelerator.num_processes == 1:
             return counts
-        both = torch.from_numpy(counts.positives), torch.from_numpy(counts.negatives)
-        stacked = torch.stack(both).to(self.accelerator.device)
-        summed = self.accelerator.reduce(stacked, reduction="sum").cpu().numpy()
-        return ThresholdCounts(summed[0], summed[1])
+        mine = torch.from_numpy(counts).to(self.accelerator.device)
+        summed: NDArray[np.int64] = self.accelerator.reduce(mine, reduction="sum").cpu().numpy()
+        return summed
+
+
+def _with_ignored(sample: Sample) -> NDArray[np.uint8]:
+    """Return the mask with what does not count marked."""
+    if sample.ignore is None:
+        return sample.mask
+    return np.where(sample.ignore, IGNORED, sample.mask).astype(np.uint8)
 
 
 def choose(counts: ThresholdCounts, step: int) -> Validation:

@@ -29,7 +29,7 @@ class Watch:
     def improved(self, found: Validation) -> bool:
         """Take in a validation, and say whether it is the best so far."""
         self.at_edge = self.at_edge + 1 if not EDGE < found.threshold < 1 - EDGE else 0
-        if self.best is None or found.f1 > self.best.f1:
+        if self.best is None or found.score > self.best.score:
             self.best, self.stale = found, 0
             return True
         self.stale += 1
@@ -70,7 +70,7 @@ class Watch:
     def doubts(self, found: Validation) -> list[str]:
         """Say in words what is wrong with a validation that was just taken in."""
         where = f"validation at step {found.step}"
-        if found.f1 == 0:
+        if found.score == 0:
             return [
                 f"{where}: not one pixel of foreground was found at any threshold; look at "
                 "the page of samples, raise data.foreground_share or lower train.lr"
@@ -81,12 +81,12 @@ class Watch:
                 f"{where}: no pixel is given more than {found.highest:.0%}: the model says nothing "
                 "everywhere; add dice or tversky to train.losses, or raise data.foreground_share"
             )
-        if found.share > 1 - FAINT:
+        if found.miou is None and found.share > 1 - FAINT:
             doubts.append(
                 f"{where}: {found.share:.0%} of all pixels are taken for foreground at the best "
                 "threshold; the model tells nothing apart yet"
             )
-        if self.at_edge >= 2:
+        if found.miou is None and self.at_edge >= 2:
             doubts.append(
                 f"{where}: the threshold has been at its edge, {found.threshold:.3f}, for "
                 f"{self.at_edge} validations; it will not carry over to other frames"

@@ -15,12 +15,13 @@ from torch import nn
 
 from sam_crack.config.schema import RunConfig
 from sam_crack.console import Console
+from sam_crack.data.sample import Sample
 from sam_crack.errors import BadInput, UsageError
 from sam_crack.model.checkpoint import load_checkpoint
 from sam_crack.train import state
 from sam_crack.train.average import Average
 from sam_crack.train.memory import too_small
-from sam_crack.train.session import CHECKPOINT, Session
+from sam_crack.train.session import CHECKPOINT, Session, prepare
 from sam_crack.train.trackers import Tracker
 from sam_crack.train.validate import Validation
 from sam_crack.train.watch import LONELY, Watch
@@ -317,3 +318,37 @@ def test_cached_run_resumes_exactly_and_encodes_once(tmp_path: Path) -> None:
 def test_cache_is_refused_where_the_encoder_learns(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cache_crops: 4 with adapter lora"):
         session(tmp_path, with_train(cache_crops=4)).fit(resume=False)
+
+
+def test_several_classes_are_scored_by_their_mean_iou(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    samples = []
+    for number in range(3):
+        image = rng.integers(60, 90, (64, 64, 3), dtype=np.uint8)
+        mask = np.zeros((64, 64), np.uint8)
+        mask[8:20], mask[36:50] = 1, 2
+        image[mask == 1] += 100
+        image[mask == 2, 0] += 150
+        ignore = np.zeros((64, 64), np.bool_)
+        ignore[:, 60:] = True
+        samples.append(Sample(id=f"two-{number}", image=image, mask=mask, ignore=ignore))
+    head = dataclasses.replace(TINY.model.head, num_classes=2)
+    config = with_train(steps=80, lr=5e-3, head_lr=2e-2, validate_every=0)
+    config = dataclasses.replace(config, model=dataclasses.replace(TINY.model, head=head))
+    quiet = Console(quiet=True, no_progress=True)
+    run = prepare(config, samples, samples, folder=tmp_path, classes=("a", "b"), console=quiet)
+    best = run.fit(resume=False).best
+    assert best is not None
+    said = run.validator.predictor.frame(samples[0].image).classes
+    assert said is not None
+    keep = ~samples[0].ignore  # type: ignore[operator]
+    truth = samples[0].mask
+    ious = [
+        ((said == k) & (truth == k) & keep).sum() / (((said == k) | (truth == k)) & keep).sum()
+        for k in (1, 2)
+    ]
+    assert best.miou == pytest.approx(np.mean(ious), abs=0.1)
+    assert best.miou > 0.6
+    assert best.score == best.miou
+    _, meta = load_checkpoint(tmp_path / CHECKPOINT)
+    assert meta.metrics["val_miou"] == best.miou
