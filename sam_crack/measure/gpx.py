@@ -43,11 +43,13 @@ class _Reader:
 
     def __init__(self) -> None:
         self.points: list[tuple[float, float, float]] = []
+        self.names: list[str] = []
         self.num_untimed = 0
         self._depth = 0
         self._place: tuple[float, float] | None = None
         self._time: float | None = None
         self._text: list[str] | None = None
+        self._name = ""
 
     def read(self, content: bytes) -> None:
         """Parse; raise expat.ExpatError or _Refused."""
@@ -69,8 +71,8 @@ class _Reader:
             raise _Refused(f"its elements are nested more than {MAX_DEPTH} deep")
         name = tag.rpartition(" ")[2]
         if name == "trkpt":
-            self._place, self._time = _place(attributes), None
-        elif name == "time" and self._place is not None:
+            self._place, self._time, self._name = _place(attributes), None, ""
+        elif name in {"time", "name"} and self._place is not None:
             self._text = []
 
     def _characters(self, text: str) -> None:
@@ -82,11 +84,14 @@ class _Reader:
         name = tag.rpartition(" ")[2]
         if name == "time" and self._text is not None:
             self._time, self._text = seconds_of("".join(self._text)), None
+        elif name == "name" and self._text is not None:
+            self._name, self._text = "".join(self._text)[:MAX_TEXT], None
         elif name == "trkpt" and self._place is not None:
             if self._time is None:
                 self.num_untimed += 1
             else:
                 self.points.append((self._time, *self._place))
+                self.names.append(self._name)
             if len(self.points) > MAX_POINTS:
                 raise _Refused(f"it has more than {MAX_POINTS:,} points")
             self._place = None
@@ -138,4 +143,5 @@ def read_gpx(path: Path) -> Track:
         )
     table = np.array(reader.points, dtype=np.float64)
     times, first = np.unique(table[:, 0], return_index=True)
-    return Track(time_s=times, lat_deg=table[first, 1], lon_deg=table[first, 2])
+    names = tuple(reader.names[int(i)] for i in first) if any(reader.names) else ()
+    return Track(time_s=times, lat_deg=table[first, 1], lon_deg=table[first, 2], names=names)

@@ -25,7 +25,7 @@ RING_M = 15.0
 STEP_M = 0.25
 """A frame that is no further than this from the one before adds nothing."""
 LINK_M = 0.3
-"""Pieces of two frames this close are one crack."""
+"""Parts this close are one crack: it is faint between them, or another frame goes on."""
 BANDS = 24
 """Columns of the frame for each of which the lowest place is known where cracks are seen."""
 
@@ -189,7 +189,7 @@ def _best_parts(
 
 
 def _linked(parts: Sequence[Part]) -> list[list[int]]:
-    """Group parts: of one crack in one frame, or of two frames and close together."""
+    """Group parts of one crack in one frame, and parts that are close together."""
     parent = list(range(len(parts)))
 
     def root(number: int) -> int:
@@ -199,15 +199,14 @@ def _linked(parts: Sequence[Part]) -> list[list[int]]:
         return number
 
     first: dict[int, int] = {}
-    cells: dict[tuple[int, int], dict[int, int]] = defaultdict(dict)  # cell to frame to part
+    cells: dict[tuple[int, int], list[int]] = defaultdict(list)
     for number, part in enumerate(parts):
         parent[number] = root(first.setdefault(part.crack, number))
         for cell in {(int(e), int(n)) for e, n in np.floor(part.points / LINK_M).tolist()}:
             for near in _around(cell):
-                for frame, other in cells.get(near, {}).items():
-                    if frame != part.frame:
-                        parent[root(number)] = root(other)
-            cells[cell][part.frame] = number
+                for other in cells.get(near, ()):
+                    parent[root(number)] = root(other)
+            cells[cell].append(number)
     groups: dict[int, list[int]] = defaultdict(list)
     for number in range(len(parts)):
         groups[root(number)].append(number)

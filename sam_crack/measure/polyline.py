@@ -55,3 +55,19 @@ def simplify(points: Float) -> Float:
     line = cv2.approxPolyDP(points.astype(np.float32)[:, None], TOLERANCE_PX, closed=False)
     corners: Float = np.array(line, dtype=np.float64).reshape(-1, 2)
     return corners
+
+
+def middle_line(points: Float, *, step: float = 0.5) -> Float:
+    """Return the mean course of a cloud of points (n, 2) along its longest direction."""
+    centred = points - points.mean(axis=0)
+    axis = np.linalg.svd(centred, full_matrices=False)[2][0]
+    along = centred @ axis
+    span = float(np.ptp(along))
+    number = max(1, min(60, round(span / step)))
+    part = np.minimum(((along - along.min()) / max(span, 1e-9) * number).astype(int), number - 1)
+    counts = np.bincount(part, minlength=number)
+    filled = counts > 0
+    columns = [np.bincount(part, points[:, i], number)[filled] / counts[filled] for i in (0, 1)]
+    ends = points[[int(along.argmin()), int(along.argmax())]]
+    middle: Float = np.concatenate([ends[:1], np.stack(columns, axis=1), ends[1:]])
+    return middle

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from sam_crack.report.plots import BLUE, HEIGHT_IN, ORANGE, Format, _render, _style, _title
 from sam_crack.report.qgis import SEVERITY_COLOURS
 
+WIDTH_IN = 4.9  # two of them fit side by side on the page
 LONGEST = 400
 """Bars of a diagram; of a longer drive neighbouring sections share one."""
 
@@ -33,7 +34,7 @@ def along_road(
     high = np.array([edge[1] for edge in edges_m])[group - 1 :: group]
     high = np.append(high, edges_m[-1][1])[: len(low)]
     with _style():
-        figure = Figure(figsize=(5.6, HEIGHT_IN), layout="constrained")
+        figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN), layout="constrained")
         axes = figure.subplots()
         bottom = np.zeros(len(low))
         for name, lengths in lengths_m.items():
@@ -78,7 +79,7 @@ def width_histogram(
     edges = np.geomspace(wide.min() * 0.95, max(wide.max() * 1.05, wide.min() * 1.3), 25)
     counts, _ = np.histogram(wide, edges, weights=long)
     with _style():
-        figure = Figure(figsize=(5.6, HEIGHT_IN), layout="constrained")
+        figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN), layout="constrained")
         axes = figure.subplots()
         axes.stairs(100 * counts / counts.sum(), edges, fill=True, color=BLUE, alpha=0.8)
         for limit in limits:

@@ -37,8 +37,8 @@ SECTION_COLUMNS = (
 class Course:
     """One crack of the road as the page shows it."""
 
-    lines: Sequence[Sequence[tuple[float, float]]]
-    """Latitudes and longitudes of its parts."""
+    line: Sequence[tuple[float, float]]
+    """Latitudes and longitudes."""
     facts: Mapping[str, Any]
     """id, kind, severity, length_m, width_mean_mm, station_m."""
 
@@ -54,7 +54,7 @@ class DriveFacts:
     pictures: Sequence[page.Picture]
     """The worst frames, worst first."""
     widths: Sequence[float]
-    """Mean width of every crack in every frame, mm where a camera is known, else px."""
+    """Mean width of every crack of the road, else of every frame; mm if a camera is known."""
     lengths: Sequence[float]
     has_camera: bool
     track: Sequence[tuple[float, float]] = ()
@@ -81,7 +81,8 @@ def drive_report(facts: DriveFacts) -> page.Report:
             page.Gallery(
                 title="Worst frames",
                 pictures=facts.pictures,
-                note=f"Of {facts.summary['frames']:,} frames {shown} crack in them, worst first. "
+                note=f"Of {facts.summary['frames']:,} frames {shown} crack in them, worst first"
+                f"{', counted to 15 m ahead' if facts.has_camera else ''}. "
                 "A click opens one at full size.",
                 key=(("found", CRACK),),
             )
@@ -150,7 +151,7 @@ def _map(facts: DriveFacts) -> page.RoadMap:
     longest = sorted(facts.cracks, key=lambda crack: -crack.facts["length_m"])[:MAX_MARKS]
     marks = [
         page.Mark(
-            lat_lon=max(crack.lines, key=len),
+            lat_lon=crack.line,
             severity=severity_of(crack.facts["severity"]),
             text=f"{crack.facts['kind']}, {crack.facts['length_m']:.1f} m long, "
             f"{crack.facts['width_mean_mm']:.0f} mm wide, at {crack.facts['station_m']:,.0f} m",
@@ -195,7 +196,8 @@ def _plots(facts: DriveFacts) -> list[page.Plot]:
         unit = "mm" if facts.has_camera else "px"
         limits = LIMITS_MM[str(facts.settings["severity by"])] if facts.has_camera else ()
         drawn = width_histogram(facts.widths, facts.lengths, unit=unit, limits=limits)
-        caption = "Every crack of every frame, by length."
+        caption = "Every crack of the road" if facts.cracks else "Every crack of every frame"
+        caption += ", by length."
         caption += " Dashed: where a severity ends." if limits else ""
         plots.append(page.Plot(image=drawn, alt="Widths of cracks", caption=caption))
     return plots

@@ -5,12 +5,12 @@ from __future__ import annotations
 from sam_crack.report.markup import escape
 
 SEVERITY_COLOURS = {
-    "low": ("#2a8c6a", 0.5),
-    "medium": ("#e69500", 0.8),
-    "high": ("#c8281e", 1.1),
-    "unknown": ("#6b7785", 0.5),
+    "low": ("#2f7fc1", 0.5),
+    "medium": ("#c77800", 0.8),
+    "high": ("#c1272d", 1.1),
+    "unknown": ("#7b8794", 0.5),
 }
-"""Severity to colour and line width in millimetres."""
+"""Severity to colour, the same as on the page, and line width in millimetres."""
 
 
 def crack_style() -> str:

@@ -36,7 +36,7 @@ RUN, LOG, LOCK = "run.json", "frames.jsonl", "run.lock"
 FOLDERS = ("masks", "overlays", "probabilities", *LABEL_FOLDERS)
 TABLES = ("cracks.jsonl", "cracks.csv", "errors.jsonl", "summary.json", "report.html")
 FILES = (RUN, LOG, *TABLES, *LABEL_FILES, *MAP_FILES)
-MAX_LABELS = 20  # more would hide what they name
+MAX_LABELS, FARTHEST_M = 12, 20.0  # more, or those far ahead, would hide what they name
 
 
 def settings_of(options: PredictOptions, camera: Camera | None) -> dict[str, object]:
@@ -178,7 +178,8 @@ def bilevel(mask: NDArray[np.bool_]) -> bytes:
 def _labels(cracks: list[Crack]) -> list[Label]:
     """Name the longest cracks beside their middle."""
     labels = []
-    for crack in sorted(cracks, key=lambda crack: -crack.length_px)[:MAX_LABELS]:
+    near = [one for one in cracks if one.ground is None or one.ground.distance_m <= FARTHEST_M]
+    for crack in sorted(near, key=lambda crack: -crack.length_px)[:MAX_LABELS]:
         y, x = crack.lines[0][len(crack.lines[0]) // 2]
         ground = crack.ground
         size = f"{ground.length_mm / 1000:.2f} m" if ground else f"{crack.length_px:.0f} px"

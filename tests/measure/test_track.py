@@ -120,3 +120,12 @@ def test_pictures_without_a_place_are_told(tmp_path):
     assert read_exif(tmp_path / "absent.png") is None
     with pytest.raises(BadInput, match="EXIF"):
         exif_track([Shot(name="plain", source=tmp_path / "plain.png", clock_s=None)])
+
+
+def test_points_of_a_gpx_may_be_named_after_frames(tmp_path):
+    point = '<trkpt lat="{}" lon="9"><time>2024-05-14T09:30:0{}Z</time><name>{}</name></trkpt>'
+    points = "".join(point.format(48 + n / 1e4, n, f"f{n}") for n in range(3))
+    (tmp_path / "t.gpx").write_text(f"<gpx><trk><trkseg>{points}</trkseg></trk></gpx>")
+    placer = Placer(Route(read_track(tmp_path / "t.gpx")))
+    assert placer.pose(Shot(name="a/f2", source=tmp_path, clock_s=None)).lat_deg == 48.0002
+    assert placer.pose(Shot(name="a/f7", source=tmp_path / "no.png", clock_s=None)) is None
