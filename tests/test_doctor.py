@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sam_crack import doctor, machine
-from sam_crack.doctor import Finding, examine, run_doctor
+from sam_crack.doctor import Finding, examine
 from sam_crack.machine import Machine
 
 GIB = 2**30
@@ -215,4 +215,3 @@ def test_this_machine_can_be_examined():
     assert real.version_of("no-such-package") is None
     assert real.free_bytes(Path("/no/such/folder")) > 0
     assert machine.memory_bytes() > GIB
-    assert run_doctor.__module__ == "sam_crack.doctor"

@@ -147,11 +147,6 @@ class PromptDecoder(nn.Module):
         return placed + kinds[labels.long() + 1]
 
 
-def build_prompts(state: Mapping[str, Tensor] | None = None) -> PromptDecoder:
-    """Build the prompt decoder of an official state, or one with weights from a fixed seed."""
-    return PromptDecoder(state).eval()
-
-
 def _check(batch: int, points: Tensor | None, labels: Tensor | None, boxes: Tensor | None) -> None:
     """Refuse prompts that do not come as one set per image."""
     given = {"points": points, "labels": labels, "boxes": boxes}

@@ -3,7 +3,7 @@ import torch
 from segment_anything.modeling import MaskDecoder, PromptEncoder, TwoWayTransformer
 
 from sam_crack.errors import BadInput, IntegrityError
-from sam_crack.model.prompts import build_prompts
+from sam_crack.model.prompts import PromptDecoder
 
 GRIDS = [(64, 64), (32, 32), (24, 36)]
 POINTS = torch.tensor([[[10.0, 200.5], [300.0, 17.0], [0.0, 0.0]], [[9.0, 8.0], [7, 6], [5, 4]]])
@@ -33,7 +33,7 @@ def test_a_batch_equals_segment_anything_one_at_a_time(grid, kinds):
     encoder, decoder, state = make_reference(grid)
     embedding = torch.randn(2, 256, *grid)
     use_points, use_boxes = "points" in kinds, "boxes" in kinds
-    masks, iou = build_prompts({**state, "image_encoder.x": torch.zeros(1)})(
+    masks, iou = PromptDecoder({**state, "image_encoder.x": torch.zeros(1)})(
         embedding,
         points=POINTS if use_points else None,
         labels=LABELS if use_points else None,
@@ -56,7 +56,7 @@ def test_a_batch_equals_segment_anything_one_at_a_time(grid, kinds):
 @torch.no_grad()
 def test_single_mask_and_upscaled_belong_together():
     encoder, decoder, state = make_reference((8, 8))
-    prompts = build_prompts(state)
+    prompts = PromptDecoder(state)
     embedding = torch.randn(1, 256, 8, 8)
     sparse, dense = prompts.encode(embedding)
     masks, iou, upscaled = prompts.decode(embedding, sparse, dense, multimask=False)
@@ -67,7 +67,7 @@ def test_single_mask_and_upscaled_belong_together():
 
 
 def test_gradients_reach_the_embedding_and_the_decoder():
-    prompts = build_prompts()
+    prompts = PromptDecoder()
     embedding = torch.randn(2, 256, 4, 4, requires_grad=True)
     prompts(embedding, boxes=BOXES)[0].square().mean().backward()
     assert embedding.grad.abs().sum() > 0
@@ -75,7 +75,7 @@ def test_gradients_reach_the_embedding_and_the_decoder():
 
 
 def test_random_weights_come_from_a_seed():
-    first, second = (build_prompts().state_dict() for _ in range(2))
+    first, second = (PromptDecoder().state_dict() for _ in range(2))
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
@@ -86,7 +86,7 @@ def test_weights_that_do_not_fit_are_named(change):
     state = make_reference((4, 4))[2]
     change(state)
     with pytest.raises(IntegrityError, match="mask_decoder"):
-        build_prompts(state)
+        PromptDecoder(state)
 
 
 @pytest.mark.parametrize(
@@ -101,4 +101,4 @@ def test_weights_that_do_not_fit_are_named(change):
 )
 def test_prompts_that_do_not_match_the_images_are_refused(prompts):
     with pytest.raises(BadInput, match="one set of prompts per image"):
-        build_prompts()(torch.zeros(2, 256, 4, 4), **prompts)
+        PromptDecoder()(torch.zeros(2, 256, 4, 4), **prompts)

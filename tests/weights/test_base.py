@@ -6,7 +6,6 @@ import os
 import pickle
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -174,9 +173,7 @@ def test_verify_without_a_name_looks_at_all_that_is_here(offer, monkeypatch, run
 
 def test_the_module_starts_without_torch():
     code = "import sys, sam_crack.weights.base; assert 'torch' not in sys.modules"
-    start = time.perf_counter()
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
-    assert time.perf_counter() - start < 10  # torch alone would take longer on a loaded machine
 
 
 @pytest.mark.weights

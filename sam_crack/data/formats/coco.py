@@ -31,10 +31,6 @@ class CocoDocument:
     annotations: Mapping[int, list[dict[str, Any]]]
     """Picture id to its objects, or to the one panoptic entry."""
 
-    def by_file(self) -> dict[str, int]:
-        """Return picture ids by file name."""
-        return {entry["file_name"]: number for number, entry in self.images.items()}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
