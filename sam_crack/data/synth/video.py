@@ -46,6 +46,7 @@ def _read(picture: Path) -> NDArray[np.uint8]:
 
 def _write_mjpeg(path: Path, pictures: Iterable[Path], hertz: float) -> None:
     writer: cv2.VideoWriter | None = None
+    count = 0
     for picture in pictures:
         image = _read(picture)
         if writer is None:
@@ -59,8 +60,17 @@ def _write_mjpeg(path: Path, pictures: Iterable[Path], hertz: float) -> None:
                     "use --video none",
                 )
         writer.write(image)
-    if writer is not None:
-        writer.release()
+        count += 1
+    if writer is None:
+        return
+    writer.release()
+    held = int(cv2.VideoCapture(str(path), cv2.CAP_FFMPEG).get(cv2.CAP_PROP_FRAME_COUNT))
+    if held != count:  # OpenCV says nothing when the disk is full
+        raise BadInput(
+            f"{path}: the video holds {max(0, held)} of {count} frames",
+            "a disk with room for it",
+            "free space, or use --video none",
+        )
 
 
 def _write_h264(path: Path, pictures: Iterable[Path], hertz: Fraction) -> None:

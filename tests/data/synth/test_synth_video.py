@@ -1,3 +1,5 @@
+import resource
+
 import cv2
 import numpy as np
 import pytest
@@ -37,4 +39,15 @@ def test_a_broken_picture_leaves_no_half_video(tmp_path, pictures):
     pictures[2].write_bytes(b"no jpeg")
     with pytest.raises(BadInput, match="cannot be decoded"):
         write_video(tmp_path / "d.avi", pictures, seconds_per_frame=0.2)
+    assert not list(tmp_path.glob("*.avi")) + list(tmp_path.glob(".*"))
+
+
+def test_a_video_that_the_disk_has_no_room_for_is_told(tmp_path, pictures):
+    most, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))  # larger files are cut, as there
+    try:
+        with pytest.raises(BadInput, match=r"holds \d+ of 4 frames; .*; free space"):
+            write_video(tmp_path / "d.avi", pictures, seconds_per_frame=0.2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
     assert not list(tmp_path.glob("*.avi")) + list(tmp_path.glob(".*"))
