@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from .sharded import like
+
 
 class Average:
     """Exponential moving average of what learns; with decay 0 it is the weights themselves."""
@@ -48,4 +50,4 @@ class Average:
     def load(self, means: Mapping[str, Tensor]) -> None:
         """Go on with saved means."""
         for name, mean in self.means.items():
-            mean.copy_(means[name])
+            mean.copy_(like(means[name], mean))

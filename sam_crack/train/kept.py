@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import torch
+
 from sam_crack.config.load import config_hash
 from sam_crack.errors import UsageError
 
-from . import optim, state
+from . import state
 from .average import Average
 from .run import Run
+from .sharded import is_sharded
 from .watch import Watch
 
 _SPELLED = {"config": "configuration", "data": "set of samples"}
@@ -16,8 +19,8 @@ _SPELLED = {"config": "configuration", "data": "set of samples"}
 class Kept:
     """What a run keeps from step to step besides the model: all of it is in a saved state."""
 
-    def __init__(self, run: Run) -> None:
-        self.optimizer = optim.make_optimizer(run.segmenter.trainable(), run.config.train)
+    def __init__(self, run: Run, optimizer: torch.optim.Optimizer) -> None:
+        self.optimizer = optimizer
         self.average = Average(run.segmenter, run.config.train.ema)
         self.watch = Watch(run.config.train.patience)
 
@@ -47,7 +50,9 @@ def take_up(run: Run, kept: Kept) -> int:
 
 def save(run: Run, kept: Kept, step: int) -> None:
     """Write the state of this step; one process writes for all."""
-    if run.accelerator.is_main_process:
+    main = run.accelerator.is_main_process
+    # Tensors in parts come together only when every process asks for them.
+    if main or is_sharded(run.segmenter):
         facts = {"config": config_hash(run.config), "data": run.data_hash, **kept.watch.facts()}
         now = state.capture(
             run.segmenter,
@@ -57,4 +62,5 @@ def save(run: Run, kept: Kept, step: int) -> None:
             schedule=run.segmenter.adapted.schedule_state(),
             average=kept.average.means,
         )
-        state.save_state(run.folder / "state", now)
+        if main:
+            state.save_state(run.folder / "state", now)

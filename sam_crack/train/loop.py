@@ -22,6 +22,7 @@ from .kept import Kept, save, take_up
 from .pace import Pace
 from .pixel_losses import Loss
 from .run import Run
+from .sharded import copy_whole
 from .validate import Validation
 
 MAX_BAD_STEPS = 10
@@ -41,14 +42,15 @@ def fit(run: Run, *, resume: bool = False) -> FitResult:
     """Train adapters and head for `train.steps` steps; everything goes to the run's folder."""
     settings, segmenter, accelerator = run.config.train, run.segmenter, run.accelerator
     loss_of = losses.weighted_sum(settings.losses)
-    kept = Kept(run)
+    optimizer = optim.make_optimizer(segmenter.trainable(), settings)
+    cached = CachedBatches(run) if settings.cache_crops else None
+    model, prepared = accelerator.prepare(cached.module if cached else segmenter, optimizer)
+    kept = Kept(run, optimizer)  # after preparing, which may leave each process a part
     start = take_up(run, kept) if resume else 0
     log = tracking.Log(
         run.folder / "metrics.jsonl", keep_through=start, write=accelerator.is_main_process
     )
-    cached = CachedBatches(run) if settings.cache_crops else None
     steps = cached.batches(start) if cached else batches(run, start)
-    model, prepared = accelerator.prepare(cached.module if cached else segmenter, kept.optimizer)
     bad_steps, at_rest, pace = 0, memory.peak_bytes(accelerator.device), Pace(run, start)
 
     last = start if kept.watch.lost_patience else settings.steps
@@ -93,6 +95,8 @@ def fit(run: Run, *, resume: bool = False) -> FitResult:
 def _validate(run: Run, kept: Kept, step: int) -> Validation:
     """Score the weights that would be kept, keep them if they are the best, and say what is odd."""
     with kept.average.applied():
+        if run.mirror is not None:
+            copy_whole(run.segmenter, run.mirror)
         found = run.validate(step)
         if kept.watch.improved(found):
             run.save_best(found)

@@ -30,6 +30,8 @@ class Run:
     validate: Callable[[int], Validation]
     save_best: Callable[[Validation], None]
     tracker: Tracker
+    mirror: Segmenter | None = None
+    """Where weights are put together for validation, if no process holds all of them."""
     show: Callable[[Validation], None] = lambda found: None
     """Told about each validation, on the process that writes."""
     data_hash: str = ""

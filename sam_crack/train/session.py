@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator, PartialState
+from accelerate import Accelerator, DistributedType, PartialState
 
 from sam_crack.config.load import config_hash
 from sam_crack.config.schema import RunConfig
@@ -85,11 +85,12 @@ def prepare(
     segmenter = build_segmenter(
         config.model, device=accelerator.device, total_steps=config.train.steps
     )
+    # In parts, every forward pass needs all processes at once; validation shares out frames.
+    sharded = accelerator.distributed_type is DistributedType.FSDP
+    shown = build_segmenter(config.model, device=accelerator.device) if sharded else segmenter
     set_up_blocks(segmenter.encoder, config.train)
     voice = console if accelerator.is_main_process else Console(quiet=True, no_progress=True)
-    validator = Validator(
-        segmenter, val, config=config.infer, accelerator=accelerator, console=voice
-    )
+    validator = Validator(shown, val, config=config.infer, accelerator=accelerator, console=voice)
 
     def save_best(found: Validation) -> None:
         if accelerator.is_main_process:
@@ -101,7 +102,7 @@ def prepare(
                 metrics={f"val_{name}": value for name, value in found.facts().items()},
                 steps=found.step,
             )
-            save_checkpoint(segmenter, folder / CHECKPOINT, meta)
+            save_checkpoint(shown, folder / CHECKPOINT, meta)
 
     run = Run(
         config=config,
@@ -113,6 +114,7 @@ def prepare(
         validate=validator,
         save_best=save_best,
         tracker=Tracker(config, folder, console, write=accelerator.is_main_process),
+        mirror=shown if sharded else None,
         data_hash=data_hash,
     )
     return Session(run=run, validator=validator, segmenter=segmenter)

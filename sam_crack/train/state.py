@@ -19,6 +19,8 @@ from sam_crack import durable
 from sam_crack.console import Console
 from sam_crack.errors import IntegrityError, UsageError
 
+from .sharded import like, whole
+
 FORMAT = 1
 _NAME = re.compile(r"step-(\d{8})")
 
@@ -134,11 +136,11 @@ def capture(
     return State(
         step=step,
         facts=facts,
-        trainable={name: parameter.detach() for name, parameter in named.items()},
-        optimizer=slots,
+        trainable={name: whole(parameter.detach()) for name, parameter in named.items()},
+        optimizer={name: whole(value) for name, value in slots.items()},
         random=random,
         schedule=schedule or {},
-        average=average or {},
+        average={name: whole(mean) for name, mean in (average or {}).items()},
     )
 
 
@@ -154,13 +156,13 @@ def restore(state: State, model: nn.Module, optimizer: torch.optim.Optimizer) ->
         )
     with torch.no_grad():
         for name, parameter in named.items():
-            parameter.copy_(state.trainable[name])
+            parameter.copy_(like(state.trainable[name], parameter))
     optimizer.state.clear()
     for key, value in state.optimizer.items():
         name, slot = key.rsplit("/", 1)
         parameter = named[name]
         # AdamW keeps its step count on the CPU, the moments beside the parameter.
-        optimizer.state[parameter][slot] = value if slot == "step" else value.to(parameter.device)
+        optimizer.state[parameter][slot] = value if slot == "step" else like(value, parameter)
     torch.set_rng_state(state.random["cpu"])
     if "cuda" in state.random and torch.cuda.is_available():
         torch.cuda.set_rng_state(state.random["cuda"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import random
@@ -20,7 +21,10 @@ from PIL import Image
 
 from sam_crack.adapt.methods import METHODS
 from sam_crack.console import Console
+from sam_crack.model.checkpoint import load_checkpoint
 from sam_crack.train import state
+from sam_crack.train.session import CHECKPOINT
+from tests.train.tiny_run import session, with_train
 
 SCRIPT = Path(__file__).with_name("train_tiny.py")
 ENV = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
@@ -140,3 +144,40 @@ def test_accelerate_launches_the_command_line(tmp_path: Path) -> None:
     assert said.count("3 steps of 2 crops") == 1
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["steps"] == 3
     assert (tmp_path / "run" / "checkpoint" / "model.json").is_file()
+
+
+@pytest.mark.slow
+def test_weights_in_parts_learn_the_same_and_resume_exactly(tmp_path: Path) -> None:
+    def sharded() -> None:
+        script = Path(__file__).with_name("train_sharded.py")
+        words = [sys.executable, *torchrun(), str(script), str(tmp_path / "parts"), "4"]
+        finish(subprocess.Popen(words, env=ENV, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE))
+
+    config = with_train(steps=4, batch_size=4, save_every=1, ema=0.5)
+    adapter = dataclasses.replace(config.model.adapter, method="full")
+    model = dataclasses.replace(config.model, adapter=adapter)
+    alone = session(tmp_path / "one", dataclasses.replace(config, model=model)).fit(resume=False)
+    sharded()
+    rows = json.loads((tmp_path / "parts" / "result.json").read_text())
+    losses = [[row["loss"] for row in run if "loss" in row] for run in (rows, alone.history)]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+    saved = tmp_path / "parts" / "state"
+    one, other = final(tmp_path / "one" / "state"), final(saved)
+    for part in ("trainable", "average"):
+        for name, value in getattr(one, part).items():
+            torch.testing.assert_close(getattr(other, part)[name], value, rtol=0, atol=5e-4)
+    (saved / "step-00000004").rename(saved / "gone")
+    sharded()
+    again = final(saved)
+    assert again.step == 4
+    for part in ("trainable", "average", "optimizer"):
+        values = getattr(other, part)
+        assert values
+        assert all(torch.equal(values[name], value) for name, value in getattr(again, part).items())
+    assert load_checkpoint(tmp_path / "parts" / CHECKPOINT)[1].steps > 0
+
+
+def final(folder: Path) -> state.State:
+    found = state.load_latest(folder, Console())
+    assert found is not None
+    return found
