@@ -44,6 +44,11 @@ VERBS: dict[str, Verb] = {
         options="sam_crack.config.study_verbs:EvaluateOptions",
         run="sam_crack.studies.evaluation:run_evaluate",
     ),
+    "compare": Verb(
+        "train and score many methods at one budget, in one table",
+        options="sam_crack.config.study_verbs:CompareOptions",
+        run="sam_crack.studies.compare:run_compare",
+    ),
     "merge": Verb(
         "fold trained adapters into stand-alone weights",
         options="sam_crack.config.verbs:MergeOptions",

@@ -45,3 +45,21 @@ class EvaluateOptions:
     """Where to compute: auto takes a GPU if there is one; else cpu, cuda or cuda:1."""
     overwrite: bool = False
     """Replace an evaluation that lies in the folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareOptions:
+    """`sam-crack compare`."""
+
+    config: Path
+    """YAML with `base`, `rows`, `evaluate` and `baseline`. Example: configs/compare/dnit.yaml."""
+    root: Path | None = None
+    """Folder of the data set; empty takes the one in the file. Example: data/dnit."""
+    out: Path | None = None
+    """Folder of the comparison, finished rows in it are kept; empty takes runs/compare/NAME."""
+    rows: tuple[str, ...] = ()
+    """Only these rows are trained; empty trains all. Example: lora,unet."""
+    device: str = "auto"
+    """Where rows are evaluated: auto takes a GPU if there is one; else cpu, cuda or cuda:1."""
+    dry_run: bool = False
+    """Check the file and list the rows, finished or not, and stop there."""

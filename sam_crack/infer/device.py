@@ -1,11 +1,8 @@
-"""Where to compute: the device of a name, and the processes that share the work."""
+"""Where to compute, by the name a user gives."""
 
 from __future__ import annotations
 
-import os
-
 import torch
-from accelerate import PartialState
 
 from sam_crack.errors import UsageError
 
@@ -22,13 +19,3 @@ def choose_device(name: str) -> torch.device:
             f"device {name!r} is not available here", "auto, cpu, cuda or cuda:N", "use auto"
         ) from error
     return device
-
-
-def join_processes() -> PartialState:
-    """Return the processes of this run, started by torchrun or accelerate; usually one.
-
-    Accelerate forms a group of CPU processes only when told that there is no GPU; otherwise each
-    of them would take itself for the only one.
-    """
-    cpu = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
-    return PartialState(cpu=cpu or not torch.cuda.is_available())

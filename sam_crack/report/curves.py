@@ -48,7 +48,7 @@ def precision_recall(
         figure = Figure(figsize=(HEIGHT_IN, HEIGHT_IN), layout="constrained")
         axes = figure.subplots()
         for score in (0.2, 0.4, 0.6, 0.8):
-            recall = np.linspace(score / (2 - score), 1, 60)
+            recall = np.geomspace(score / (2 - score), 1, 200)
             axes.plot(recall, score * recall / (2 * recall - score), color=RULE, linewidth=0.9)
             axes.annotate(
                 f"F1 {score:g}", (1.0, score / (2 - score)), color=MUTED, fontsize=8, ha="right"
@@ -92,8 +92,9 @@ def reliability_diagram(
         top.set(xlim=(0, 1.01), ylim=(0, 1.01))
         top.set_ylabel("share that is true")
         _title(top, "Reliability", note)
-        heights = np.maximum(number, 0.5)
-        below.bar((edges[:-1] + edges[1:]) / 2, heights, 0.85 / len(x), bottom=0.5, color=BLUE)
+        middles = (edges[:-1] + edges[1:]) / 2
+        # A logarithm has no zero: bars begin at half a pixel, and empty bins have none.
+        below.bar(middles[filled], number[filled] - 0.5, 0.85 / len(x), bottom=0.5, color=BLUE)
         below.set_yscale("log")
         below.set_ylim(bottom=0.5)
         below.yaxis.set_major_formatter(FuncFormatter(_count))

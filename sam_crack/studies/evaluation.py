@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from sam_crack import durable
 from sam_crack.config.runs import new_run_folder
@@ -16,11 +17,12 @@ from sam_crack.data.dataset import Dataset
 from sam_crack.data.opening import open_samples
 from sam_crack.data.store import Store
 from sam_crack.errors import UsageError
-from sam_crack.infer.device import choose_device, join_processes
+from sam_crack.infer.device import choose_device
 from sam_crack.infer.predict import Predictor
 from sam_crack.infer.road import parse_road
 from sam_crack.model.checkpoint import load_checkpoint
-from sam_crack.model.description import DESCRIPTION, find_checkpoint
+from sam_crack.model.description import DESCRIPTION, CheckpointMeta, find_checkpoint
+from sam_crack.model.segmenter import Segmenter, fingerprint
 from sam_crack.studies.evaluation_page import write_page
 from sam_crack.studies.evaluation_tables import (
     METRICS,
@@ -29,7 +31,9 @@ from sam_crack.studies.evaluation_tables import (
     say_table,
     write_evaluation,
 )
+from sam_crack.studies.opponents import Opponent, is_opponent, load_opponent
 from sam_crack.studies.scoring import COUNTS, Scored, load_scored, score_frames
+from sam_crack.train.session import join_processes
 from sam_crack.train.state import FolderLock
 
 RUNS = Path("runs")
@@ -76,7 +80,7 @@ def load_predictor(
     processes = join_processes()
     alone = processes.num_processes == 1
     device = choose_device(options.device) if alone else processes.device
-    segmenter, meta = load_checkpoint(run, device=device)
+    segmenter, meta, model = _load(run, device)
     predictor = Predictor(
         segmenter,
         window=segmenter.config.window,
@@ -88,13 +92,8 @@ def load_predictor(
         device=device,
         on_halved=lambda size: console.warn(f"out of memory: going on with batches of {size}"),
     )
-    model = {
+    model |= {
         "name": run.resolve().name,
-        "sha256": durable.sha256(find_checkpoint(run) / DESCRIPTION),
-        "backbone": segmenter.config.backbone.name,
-        "adapter": segmenter.config.adapter.method,
-        "head": segmenter.config.head.kind,
-        "base_sha256": meta.base_sha256,
         "config_sha256": meta.config_hash,
         "steps": meta.steps,
         "threshold": meta.threshold,
@@ -104,6 +103,30 @@ def load_predictor(
         "road": options.road,
     }
     return predictor, model, meta.classes
+
+
+def _load(
+    run: Path, device: torch.device
+) -> tuple[Segmenter | Opponent, CheckpointMeta, dict[str, Any]]:
+    """Load a checkpoint of this package, or an opponent of a comparison, and say which it is."""
+    if is_opponent(run):
+        opponent, meta = load_opponent(run, device=device)
+        facts = {
+            "sha256": fingerprint(opponent.net.state_dict()),
+            "backbone": opponent.opponent.encoder,
+            "adapter": "full",
+            "head": opponent.opponent.arch,
+        }
+        return opponent, meta, facts
+    segmenter, meta = load_checkpoint(run, device=device)
+    facts = {
+        "sha256": durable.sha256(find_checkpoint(run) / DESCRIPTION),
+        "backbone": segmenter.config.backbone.name,
+        "adapter": segmenter.config.adapter.method,
+        "head": segmenter.config.head.kind,
+        "base_sha256": meta.base_sha256,
+    }
+    return segmenter, meta, facts
 
 
 def open_split(options: EvaluateOptions, classes: tuple[str, ...]) -> Dataset | Store:

@@ -18,12 +18,12 @@ from sam_crack import durable
 from sam_crack.console import Console
 from sam_crack.data.sample import Sample
 from sam_crack.errors import BadInput
-from sam_crack.infer.device import join_processes
 from sam_crack.infer.predict import Predictor
 from sam_crack.measure import bootstrap
 from sam_crack.measure.bootstrap import Interval
 from sam_crack.measure.metrics import Empty
 from sam_crack.measure.tally import Sums, add_up, all_scores, count_frame, sums_of
+from sam_crack.train.session import join_processes
 
 COUNTS = "counts.npz"
 SEED = 20240501

@@ -44,6 +44,14 @@ def write_road(root: Path, *, frames: int = 8, split: str = "test", seed: int = 
     return root
 
 
+def split_road(root: Path, **counts: int) -> None:
+    """List the frames in order: `train=4, val=2` takes the first four, then the next two."""
+    names = sorted(path.name for path in (root / "Dataset").iterdir())
+    for split, count in counts.items():
+        (root / f"{split}.txt").write_text("\n".join(names[:count]) + "\n")
+        names = names[count:]
+
+
 def write_checkpoint(folder: Path, *, threshold: float = 0.5, seed: int = 0) -> Path:
     """A tiny model as it was drawn, with a threshold as if chosen on validation."""
     torch.manual_seed(seed)

@@ -1,0 +1,221 @@
+"""Models without SAM, trained and scored by the same code: what SAM has to beat."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sam_crack import durable
+from sam_crack.adapt.store import read_tensors, write_tensors
+from sam_crack.config.schema import ModelConfig
+from sam_crack.config.trees import load_tree
+from sam_crack.config.values import as_text, plain
+from sam_crack.errors import BadInput, IntegrityError, UsageError
+from sam_crack.model.description import IN_RUN, CheckpointMeta, meta_to_json
+
+DESCRIPTION, WEIGHTS = "opponent.json", "opponent.safetensors"
+FORMAT = "sam-crack opponent 1"
+MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+ALIGN = 32
+"""These encoders halve five times."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpponentConfig:
+    """A model of segmentation-models-pytorch."""
+
+    arch: Literal["unet", "deeplabv3plus", "segformer"] = "unet"
+    """Which decoder."""
+    encoder: str = "tu-tf_efficientnet_lite0"
+    """Which encoder, as segmentation-models-pytorch names it."""
+    weights: Path | None = None
+    """ImageNet weights of the encoder, a .pth or the .tar.gz that holds it; none draws random."""
+
+
+class Untouched:
+    """What stands where SAM's adapters stand: nothing is added, so nothing is to be done."""
+
+    def after_step(self, step: int) -> None:
+        """Do nothing."""
+
+    def penalty(self) -> None:
+        """Add nothing to the loss."""
+
+    def schedule_state(self) -> dict[str, Tensor]:
+        """Keep nothing."""
+        return {}
+
+    def load_schedule_state(self, state: Mapping[str, Tensor]) -> None:
+        """Take nothing."""
+
+
+class Opponent(nn.Module):
+    """The same face as a segmenter: pixels 0-255 to logits, and groups of what learns."""
+
+    stride = 1
+    mean: Tensor
+    std: Tensor
+    net: Any
+
+    def __init__(self, config: ModelConfig, opponent: OpponentConfig) -> None:
+        super().__init__()
+        self.config, self.opponent = config, opponent
+        classes = config.head.num_classes
+        self.num_logits = 1 if classes == 1 else classes + 1
+        self.net = _build(opponent, self.num_logits)
+        self.adapted = Untouched()
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Return fp32 logits (b, num_logits, h, w) of pixels (b, 3, h, w), 0-255."""
+        height, width = pixels.shape[-2:]
+        below, right = -height % ALIGN, -width % ALIGN
+        inputs = (pixels.float() - self.mean) / self.std
+        logits: Tensor = self.net(F.pad(inputs, (0, right, 0, below), mode="replicate"))
+        return logits[..., :height, :width].float()
+
+    def trainable(self) -> dict[str, list[nn.Parameter]]:
+        """Everything learns: the encoder at the adapters' rate, the decoder at the head's."""
+        groups: dict[str, list[nn.Parameter]] = {"adapters": [], "head": [], "norms": []}
+        for name, parameter in self.net.named_parameters():
+            part = "adapters" if name.startswith("encoder.") else "head"
+            groups["norms" if parameter.ndim <= 1 else part].append(parameter)
+        return groups
+
+
+def _build(opponent: OpponentConfig, num_logits: int) -> Any:  # noqa: ANN401 - untyped library
+    """Build the network; the library is an extra."""
+    try:
+        import segmentation_models_pytorch as smp
+    except ImportError as error:
+        raise UsageError(
+            "segmentation-models-pytorch is not installed",
+            "the extra `compare` brings it",
+            'pip install "sam-crack[compare]"',
+        ) from error
+    kinds: dict[str, Any] = {
+        "unet": smp.Unet,
+        "deeplabv3plus": smp.DeepLabV3Plus,
+        "segformer": smp.Segformer,
+    }
+    try:
+        net = kinds[opponent.arch](opponent.encoder, encoder_weights=None, classes=num_logits)
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise UsageError(
+            f"encoder {opponent.encoder!r} of {opponent.arch}: {str(error)[:120]}",
+            "an encoder of segmentation-models-pytorch; `tu-` before a name of timm",
+            "use tu-tf_efficientnet_lite0 or resnet18",
+        ) from error
+    if opponent.weights is not None:
+        load_encoder(net, opponent)
+    return net
+
+
+def load_encoder(net: Any, opponent: OpponentConfig) -> None:  # noqa: ANN401 - untyped library
+    """Put ImageNet weights into the encoder: by name, else by order where all shapes agree."""
+    import timm
+
+    assert opponent.weights is not None
+    given = _read_weights(opponent.weights)
+    whole = timm.create_model(opponent.encoder.removeprefix("tu-"), pretrained=False).state_dict()
+    if given.keys() != whole.keys():
+        shapes = [[tuple(t.shape) for t in side.values()] for side in (given, whole)]
+        if shapes[0] != shapes[1]:
+            raise BadInput(
+                f"{opponent.weights}: {len(given)} tensors that are not those of "
+                f"{opponent.encoder} ({len(whole)})",
+                "weights of the same encoder, with names or in the order of timm",
+                "name the weights of this encoder",
+            )
+        given = dict(zip(whole, given.values(), strict=True))
+    encoder = {name.removeprefix("model."): t for name, t in net.encoder.state_dict().items()}
+    missing = sorted(encoder.keys() - given.keys())
+    if missing:
+        raise BadInput(
+            f"{opponent.weights}: lacks {len(missing)} tensors, first {missing[0]}",
+            f"all weights of {opponent.encoder}",
+        )
+    target = net.encoder.model if hasattr(net.encoder, "model") else net.encoder
+    target.load_state_dict({name: given[name] for name in encoder})
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    """Read a state dict without running code, from a .pth or from an archive that holds one."""
+    try:
+        if path.name.endswith(".tar.gz"):
+            with tarfile.open(path) as archive:
+                found = [m for m in archive.getmembers() if m.isfile() and m.name.endswith(".pth")]
+                if len(found) != 1:
+                    raise ValueError(f"{len(found)} .pth files in the archive")
+                stream = archive.extractfile(found[0])
+                assert stream is not None  # it is a file
+                state = torch.load(stream, map_location="cpu", weights_only=True)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # what a broken archive or pickle raises is not documented
+        raise BadInput(
+            f"{path}: {str(error)[:120]}", "a .pth of tensors, or the .tar.gz that holds one"
+        ) from error
+    if not isinstance(state, Mapping) or not all(isinstance(t, Tensor) for t in state.values()):
+        raise BadInput(f"{path}: not a dict of tensors", "the weights of an encoder")
+    return dict(state)
+
+
+def save_opponent(model: Opponent, folder: Path, meta: CheckpointMeta) -> None:
+    """Write weights and description; the folder appears whole or not at all."""
+    with durable.new_folder(folder) as aside:
+        write_tensors(aside / WEIGHTS, model.net.state_dict())
+        body = {
+            "format": FORMAT,
+            "opponent": {**asdict(model.opponent), "weights": None},
+            "pretrained": model.opponent.weights is not None,
+            "config": plain(model.config),
+            "meta": meta_to_json(meta),
+            "sha256": durable.sha256(aside / WEIGHTS),
+        }
+        (aside / DESCRIPTION).write_text(json.dumps(body, indent=1))
+
+
+def is_opponent(run: Path) -> bool:
+    """Whether a folder, or the run in it, holds a model without SAM."""
+    return any((folder / DESCRIPTION).exists() for folder in (run, run / IN_RUN))
+
+
+def load_opponent(
+    run: Path, *, device: torch.device | str = "cpu"
+) -> tuple[Opponent, CheckpointMeta]:
+    """Read what `save_opponent` wrote; a changed file is refused."""
+    folder = run if (run / DESCRIPTION).exists() else run / IN_RUN
+    try:
+        body = json.loads((folder / DESCRIPTION).read_text("utf-8"))
+        if body["format"] != FORMAT or body["sha256"] != durable.sha256(folder / WEIGHTS):
+            raise ValueError("the weights are not those that were described")
+        given = body["meta"]
+        meta = CheckpointMeta(**{**given, "classes": tuple(given["classes"])})
+        opponent = OpponentConfig(**body["opponent"])
+        config = load_tree(ModelConfig, _as_written(body["config"]), str(folder / DESCRIPTION))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise IntegrityError(
+            f"{folder}: {error}", "a model as the comparison wrote it", "train this row again"
+        ) from error
+    model = Opponent(config, opponent)
+    model.net.load_state_dict(read_tensors(folder / WEIGHTS, model.net.state_dict()))
+    return model.eval().to(device), meta
+
+
+def _as_written(value: Any) -> Any:  # noqa: ANN401 - straight from JSON
+    """Turn JSON back into what a YAML file gives: text, lists and sections."""
+    if isinstance(value, dict):
+        return {name: _as_written(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_as_written(item) for item in value]
+    return None if value is None else as_text(value)

@@ -1,0 +1,212 @@
+"""Three methods of two steps each, stopped, resumed, and read back."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+import yaml
+
+from sam_crack.config.schema import HeadConfig, ModelConfig
+from sam_crack.errors import BadInput, IntegrityError, UsageError
+from sam_crack.model.description import CheckpointMeta
+from sam_crack.studies import compare, opponents
+from sam_crack.studies.compare_plan import pick_rows, read_plan
+from sam_crack.studies.opponents import Opponent, OpponentConfig
+from tests.studies.tiny_road import split_road, write_road
+
+PLAN = {
+    "title": "Tiny methods",
+    "base": {
+        "model": {
+            "backbone": {"name": "tiny", "pretrained": False},
+            "head": {"width": 8},
+            "window": [64, 64],
+        },
+        "data": {"name": "dnit", "classes": ["crack"]},
+        "train": {"steps": 2, "batch_size": 2, "warmup": 0, "validate_every": 0, "save_every": 1},
+    },
+    "evaluate": {"resamples": 20},
+    "baseline": "norm",
+    "rows": {
+        "lora": {"model": {"adapter": {"rank": 4}}},
+        "norm": {"model": {"adapter": {"method": "norm"}}},
+        "unet": {"opponent": {"arch": "unet"}},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def road(tmp_path_factory):
+    root = write_road(tmp_path_factory.mktemp("road"), frames=8)
+    split_road(root, train=4, val=2, test=2)
+    return root
+
+
+def write_plan(folder, **changes):
+    path = folder / "plan.yaml"
+    path.write_text(yaml.safe_dump(PLAN | changes))
+    return path
+
+
+@pytest.fixture(scope="module")
+def done(road, tmp_path_factory):
+    """The finished comparison."""
+    folder = tmp_path_factory.mktemp("compare")
+    from sam_crack.cli import main
+
+    line = ["compare", write_plan(folder), "--root", road, "--out", folder / "out", "--quiet"]
+    assert main([str(word) for word in line]) == 0
+    return folder
+
+
+def test_every_row_was_trained_scored_and_written(done):
+    rows = json.loads((done / "out" / "comparison.json").read_text())
+    assert list(rows) == ["lora", "norm", "unet"]
+    for row in rows.values():
+        assert (row["steps"], row["crops"], row["frames"]) == (2, 4, 2)
+        assert row["train_seconds"] > 0
+        assert row["adapter_mb"] > 0
+        assert 0 < row["threshold"] <= 1
+    assert max(rows[name]["trainable"] for name in ("lora", "norm")) < rows["unet"]["trainable"]
+    assert len({row["frames_sha256"] for row in rows.values()}) == 1
+    text = (done / "out" / "comparison.md").read_text()
+    assert "| unet | unet |" in text
+    assert "every row saw 4 crops in 2 steps" in text
+    assert "baseline" in text
+    assert "Tiny methods" in (done / "out" / "report.html").read_text()
+    assert (done / "out" / "iou-parameters.png").stat().st_size > 1000
+    assert (done / "out" / "iou-time.png").stat().st_size > 1000
+
+
+def test_finished_rows_are_skipped_and_a_changed_row_is_not(done, road, run_cli, monkeypatch):
+    trained = []
+    monkeypatch.setattr(compare, "finish_row", lambda row, *_: trained.append(row.name))
+    plan = done / "plan.yaml"
+    line = ["compare", plan, "--root", road, "--out", done / "out"]
+    assert run_cli(*line)[0] == 0
+    assert trained == []
+    rows = PLAN["rows"] | {"lora": {"model": {"adapter": {"rank": 2}}}}
+    changed = write_plan(done, rows=rows)
+    assert run_cli("compare", changed, *line[2:])[0] == 0
+    write_plan(done)
+    assert trained == ["lora"]
+
+
+def test_a_comparison_that_was_killed_goes_on(road, tmp_path):
+    plan = write_plan(tmp_path, rows={"lora": {}, "norm": PLAN["rows"]["norm"]})
+    line = [sys.executable, "-m", "sam_crack", "compare", plan, "--root", road, "--quiet"]
+    words = [str(word) for word in [*line, "--out", tmp_path / "out"]]
+    env = os.environ | {"OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(words, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline:
+        if list((tmp_path / "out").glob("lora-*/row.json")):
+            process.send_signal(signal.SIGKILL)
+            break
+        time.sleep(0.02)
+    process.communicate()
+    (first,) = (tmp_path / "out").glob("lora-*/row.json")
+    stamp = first.stat().st_mtime_ns
+    done = subprocess.run(words, env=env, capture_output=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    assert list(json.loads((tmp_path / "out" / "comparison.json").read_text())) == ["lora", "norm"]
+    assert first.stat().st_mtime_ns == stamp
+
+
+def test_the_key_holds_what_decides_the_result(tmp_path, road):
+    def key(**changes):
+        return read_plan(write_plan(tmp_path, **changes), root=road).rows[0].key
+
+    assert key() == key(title="Another", baseline="lora")
+    assert key() == key(rows={"renamed": PLAN["rows"]["lora"]}, baseline="renamed")
+    others = [
+        key(evaluate={"resamples": 21}),
+        key(rows={"lora": {}}, baseline="lora"),
+        key(rows={"lora": PLAN["rows"]["lora"] | {"opponent": {}}}, baseline="lora"),
+        key(base=PLAN["base"] | {"seed": 1}),
+    ]
+    assert len({key(), *others}) == 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"rows": {}}, "no rows"),
+        ({"rows": {"a b": {}}}, "not a name"),
+        ({"rows": {"lora": {"model": {"adapter": {"rnak": 4}}}}}, "rows.lora.*rank"),
+        ({"rows": {"u": {"opponent": {"arch": "vnet"}}}}, "unet"),
+        ({"rows": {"u": {"opponent": 3}}}, "a section"),
+        ({"baseline": "best"}, "one of lora"),
+        ({"budget": 3}, "one of title"),
+        ({"evaluate": {"split": "test", "threshold": 0.4}}, "threshold"),
+    ],
+)
+def test_mistakes_in_the_file_are_named_before_anything_is_trained(tmp_path, road, changes, says):
+    with pytest.raises(UsageError, match=says):
+        read_plan(write_plan(tmp_path, **changes), root=road)
+
+
+def test_rows_are_picked_by_name_and_need_data(tmp_path, road):
+    plan = read_plan(write_plan(tmp_path), root=road)
+    assert [row.name for row in pick_rows(plan, ("unet",))] == ["unet"]
+    with pytest.raises(UsageError, match="one of lora, norm, unet"):
+        pick_rows(plan, ("segnet",))
+    with pytest.raises(UsageError, match=r"data\.root is not set"):
+        read_plan(write_plan(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def unet():
+    torch.manual_seed(0)
+    config = ModelConfig(head=HeadConfig(num_classes=1), window=(48, 80))
+    return Opponent(config, OpponentConfig()).eval()
+
+
+def test_an_opponent_comes_back_from_disk_and_takes_any_window(unet, tmp_path):
+    meta = CheckpointMeta(classes=("crack",), threshold=0.3)
+    opponents.save_opponent(unet, tmp_path / "checkpoint", meta)
+    again, found = opponents.load_opponent(tmp_path)
+    pixels = torch.rand(2, 3, 48, 80) * 255
+    with torch.inference_mode():
+        logits = unet(pixels)
+        torch.testing.assert_close(again(pixels), logits, rtol=0, atol=0)
+    assert logits.shape == (2, 1, 48, 80)
+    assert (found.threshold, found.classes) == (0.3, ("crack",))
+    (tmp_path / "checkpoint" / opponents.WEIGHTS).write_bytes(b"other")
+    with pytest.raises(IntegrityError, match="not those that were described"):
+        opponents.load_opponent(tmp_path)
+
+
+def test_every_parameter_of_an_opponent_learns_in_one_group(unet):
+    groups = unet.trainable()
+    listed = [id(parameter) for group in groups.values() for parameter in group]
+    assert sorted(listed) == sorted(id(parameter) for parameter in unet.parameters())
+    assert all(parameter.ndim <= 1 for parameter in groups["norms"])
+
+
+def test_encoder_weights_are_taken_by_order_and_strange_ones_refused(unet, tmp_path):
+    import timm
+
+    torch.manual_seed(5)
+    state = timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict()
+    torch.save({f"old.{name}": value for name, value in state.items()}, tmp_path / "w.pth")
+    net = opponents._build(OpponentConfig(weights=tmp_path / "w.pth"), 1)
+    for name, value in net.encoder.state_dict().items():
+        assert torch.equal(value, state[name.removeprefix("model.")]), name
+    torch.save({"a": torch.zeros(3)}, tmp_path / "odd.pth")
+    with pytest.raises(BadInput, match="not those of"):
+        opponents._build(OpponentConfig(weights=tmp_path / "odd.pth"), 1)
+    (tmp_path / "no.pth").write_bytes(b"no")
+    with pytest.raises(BadInput, match="tensors"):
+        opponents._build(OpponentConfig(weights=tmp_path / "no.pth"), 1)
+
+
+def test_the_extra_is_named_when_it_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "segmentation_models_pytorch", None)
+    with pytest.raises(UsageError, match=r"sam-crack\[compare\]"):
+        opponents._build(OpponentConfig(), 1)
