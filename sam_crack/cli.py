@@ -49,6 +49,11 @@ VERBS: dict[str, Verb] = {
         options="sam_crack.config.study_verbs:CompareOptions",
         run="sam_crack.studies.compare:run_compare",
     ),
+    "camera calibrate": Verb(
+        "find a camera's height, tilt and focal length from points or lane marks in one frame",
+        options="sam_crack.config.look_verbs:CalibrateOptions",
+        run="sam_crack.measure.calibrate:run_camera_calibrate",
+    ),
     "merge": Verb(
         "fold trained adapters into stand-alone weights",
         options="sam_crack.config.verbs:MergeOptions",

@@ -64,3 +64,27 @@ class PredictOptions:
     """Go on where an earlier run into this folder stopped."""
     overwrite: bool = False
     """Replace what an earlier run wrote into this folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrateOptions:
+    """`sam-crack camera calibrate`."""
+
+    out: Path
+    """File to write the camera to. Example: camera.json."""
+    size: Annotated[tuple[int, int], Range(16, 100_000)]
+    """Frame height,width in pixels. Example: 2160,3840."""
+    points: str = ""
+    """Four or more road points Y,X,RIGHT,AHEAD (pixels, then metres; any origin), with semicolons.
+    Example: '1500,900,0,0; 1500,2900,3.5,0; 1180,1500,0,9; 1180,2300,3.5,9'."""
+    lines: str = ""
+    """Two or more straight lane marks Y1,X1,Y2,X2 in pixels, with semicolons.
+    Example: '2100,300,1300,1700; 2100,3500,1300,2150'."""
+    height: Annotated[float, Range(0.05, 100)] | None = None
+    """Metres from the road to the lens; with --lines it is this or --lane-width. Example: 1.4."""
+    lane_width: Annotated[float, Range(0.5, 30)] | None = None
+    """Metres between the outermost of the --lines, where the height is not known. Example: 3.5."""
+    focal: Annotated[float, Range(10, 1e6)] | None = None
+    """Focal length in pixels of this frame size; needed with --lines. Example: 2600."""
+    fov: Annotated[float, Range(5, 175)] | None = None
+    """Horizontal field of view in degrees, in place of --focal. Example: 73."""

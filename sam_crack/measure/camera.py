@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sam_crack.durable import write_text
 from sam_crack.errors import BadInput
 
 Float = NDArray[np.float64]
@@ -124,8 +125,8 @@ class Camera:
         return replace(self, size=size, focal_px=self.focal_px * scale, centre=centre)
 
     def save(self, path: Path) -> None:
-        """Write `camera.json`."""
-        path.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        """Write `camera.json`, whole or not at all."""
+        write_text(path, json.dumps(asdict(self), indent=2) + "\n")
 
 
 def load_camera(path: Path) -> Camera:

@@ -1,0 +1,145 @@
+"""Cameras found again from what they see."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sam_crack.errors import BadInput
+from sam_crack.measure.camera import Camera, load_camera
+from sam_crack.measure.camera_fit import fit_lines, fit_points, focal_of
+
+SIZE = (2160, 3840)
+LANE = np.array([[-1.75, 5.0], [1.75, 5.0], [-1.75, 14.0], [1.75, 14.0]])
+cameras = st.builds(
+    Camera,
+    height_m=st.floats(0.9, 3),
+    pitch_deg=st.floats(1, 25),
+    focal_px=st.floats(1500, 4000),
+    size=st.just(SIZE),
+    roll_deg=st.floats(-4, 4),
+)
+
+
+def turned(points, degrees, shift):
+    turn = np.radians(degrees)
+    matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    return points @ matrix.T + shift
+
+
+def same(found, true, rel=1e-3):
+    for name in ("height_m", "pitch_deg", "focal_px", "roll_deg"):
+        assert getattr(found, name) == pytest.approx(getattr(true, name), rel=rel, abs=2e-3), name
+
+
+@given(cameras, st.floats(-8, 8), st.floats(-3, 3), st.floats(-20, 20))
+@settings(max_examples=40, deadline=None)
+def test_four_points_of_any_origin_give_the_camera(camera, degrees, right, ahead):
+    given_metres = turned(LANE, degrees, (right, ahead))
+    fit = fit_points(camera.to_pixels(LANE), given_metres, SIZE)
+    same(fit.camera, camera)
+    assert fit.miss_px < 0.01
+
+
+def test_a_known_focal_length_is_kept_and_steadies_the_rest():
+    camera = Camera(height_m=1.4, pitch_deg=6, focal_px=2600, size=SIZE, roll_deg=0.5)
+    rng = np.random.default_rng(1)
+    errors = {None: [], 2600.0: []}
+    for _ in range(20):
+        pixels = camera.to_pixels(LANE) + rng.normal(0, 2, (4, 2))
+        for focal, found in errors.items():
+            fit = fit_points(pixels, LANE, SIZE, focal_px=focal)
+            found.append(abs(fit.camera.height_m - 1.4))
+    assert np.median(errors[2600.0]) < 0.03
+    assert np.median(errors[2600.0]) <= np.median(errors[None])
+
+
+def test_more_points_average_the_noise():
+    camera = Camera(height_m=1.4, pitch_deg=6, focal_px=2600, size=SIZE)
+    x, z = np.meshgrid(np.linspace(-2, 2, 5), np.linspace(5, 15, 6))
+    ground = np.stack([x.ravel(), z.ravel()], axis=1)
+    pixels = camera.to_pixels(ground) + np.random.default_rng(0).normal(0, 1, ground.shape)
+    fit = fit_points(pixels, ground, SIZE)
+    assert fit.miss_px == pytest.approx(np.sqrt(2), rel=0.25)
+    there = fit.camera.to_ground(fit.camera.to_pixels([1.0, 10.0]))
+    assert there == pytest.approx([1, 10])
+    assert fit.camera.height_m == pytest.approx(1.4, rel=0.02)
+
+
+@pytest.mark.parametrize("yaw", [-3, 0, 4])
+@pytest.mark.parametrize("known", [{"height_m": 1.3}, {"lane_m": 3.5}])
+def test_lane_marks_give_tilt_and_height(yaw, known):
+    camera = Camera(height_m=1.3, pitch_deg=5.5, focal_px=2500, size=SIZE)
+    ends = np.array([[[x, 5.0], [x, 25.0]] for x in (-1.75, 0.4, 1.75)])
+    lines = camera.to_pixels(turned(ends, yaw, (0.2, 0)))
+    fit = fit_lines(lines, SIZE, focal_px=2500, **known)
+    same(fit.camera, camera)
+    assert fit.miss_px < 1e-6
+
+
+def test_field_of_view_and_focal_length():
+    assert focal_of((1080, 1920), 90) == pytest.approx(960)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "ground", "says"),
+    [
+        (LANE[:3], LANE[:3], "3 points"),
+        ([[1, 1], [2, 2], [3, 3], [4, 4]], LANE, "one line"),
+        (LANE, [[0, 0], [0, 1], [0, 2], [0, 3]], "one line"),
+        ([[2000, 100], [2000, 3000], [100, 300], [300, 3900]], LANE, "misses|solution|high"),
+    ],
+)
+def test_what_no_camera_explains_is_refused(pixels, ground, says):
+    with pytest.raises(BadInput, match=says):
+        fit_points(np.array(pixels, float), np.array(ground, float), SIZE)
+
+
+def test_lines_that_do_not_meet_are_refused():
+    parallel = np.array([[[0, 0], [100, 0]], [[0, 50], [100, 50]]], float)
+    with pytest.raises(BadInput, match="hardly meet"):
+        fit_lines(parallel, SIZE, focal_px=2500, height_m=1.4)
+
+
+def as_text(table):
+    return ";".join(",".join(f"{value:.3f}" for value in row) for row in table)
+
+
+def test_the_verb_writes_a_camera_that_predict_reads(run_cli, tmp_path):
+    camera = Camera(height_m=1.42, pitch_deg=6.57, focal_px=2565, size=SIZE)
+    points = as_text(np.concatenate([camera.to_pixels(LANE), np.add(LANE, (3, -5))], axis=1))
+    path = tmp_path / "deep/camera.json"
+    code, out, _ = run_cli("camera", "calibrate", path, "2160,3840", "--points", points, "--json")
+    assert code == 0
+    same(load_camera(path), camera, rel=2e-3)
+    assert json.loads(out)["miss_px"] < 0.1
+
+
+def test_the_verb_takes_lane_marks(run_cli, tmp_path):
+    camera = Camera(height_m=1.42, pitch_deg=6.57, focal_px=focal_of(SIZE, 73), size=SIZE)
+    ends = [[[x, 5.0], [x, 25.0]] for x in (-1.75, 1.75)]
+    lines = as_text(camera.to_pixels(ends).reshape(-1, 4))
+    args = ["--lines", lines, "--fov", "73", "--lane-width", "3.5"]
+    code, out, _ = run_cli("camera", "calibrate", tmp_path / "c.json", "2160,3840", *args)
+    assert code == 0
+    assert "mm/px" in out
+    same(load_camera(tmp_path / "c.json"), camera)
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        ([], "one of the two"),
+        (["--points", "1,2,3"], "groups of four"),
+        (["--lines", "1,2,3,4;1,9,3,7"], "focal"),
+        (["--lines", "1,2,3,4;1,9,3,7", "--focal", "2000"], "lane-width"),
+        (["--points", "1,2,3,4", "--focal", "2000", "--fov", "60"], "one of the two"),
+    ],
+)
+def test_mistakes_of_the_command_line_are_told(run_cli, tmp_path, args, says):
+    code, _, err = run_cli("camera", "calibrate", tmp_path / "c.json", "2160,3840", *args)
+    assert code == 2
+    assert says in err
+    assert not (tmp_path / "c.json").exists()
