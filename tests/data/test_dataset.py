@@ -198,3 +198,14 @@ def test_cityscapes_polygons_where_there_are_no_pictures_of_labels(tmp_path: Pat
     assert (sample.mask == 14).sum() == 24
     assert (sample.mask == 1).sum() == 24 * 40 - 24
     assert not pattern().any()
+
+
+def test_a_folder_of_drives_is_one_set_grouped_by_drive(tmp_path):
+    for name in ("a", "b"):
+        fake_layouts.write_synth(tmp_path / name)
+    whole = open_dataset("synth", tmp_path)
+    single = open_dataset("synth", tmp_path / "a")
+    assert {record.group for record in whole.records} == {"a", "b"}
+    assert len(whole) == 2 * len(single)
+    assert whole.records[0].id == f"a/{single.records[0].id}"
+    np.testing.assert_array_equal(whole[0].mask, single[0].mask)

@@ -89,13 +89,21 @@ def _read_synth(record: Record) -> Annotation:
 
 
 def _scan_synth(root: Path) -> Iterator[Record]:
-    """Find rendered frames with their masks and lanes."""
-    masks = by_stem(list_files(root / "masks", root=root))
-    lanes = by_stem(list_files(root / "lanes", root=root))
-    for image in list_files(root / "images", root=root):
-        roles = {"mask": masks.get(image.stem), "lane": lanes.get(image.stem)}
-        found = {role: path for role, path in roles.items() if path}
-        yield Record(id=image.stem, image=image, masks=found if "mask" in found else {})
+    """Find the frames of one rendered drive, or of every drive in a folder of drives."""
+    one = (root / "images").is_dir() or not root.is_dir()
+    drives = [root] if one else sorted(path.parent for path in root.glob("*/images"))
+    for drive in drives:
+        masks = by_stem(list_files(drive / "masks", root=root))
+        lanes = by_stem(list_files(drive / "lanes", root=root))
+        for image in list_files(drive / "images", root=root):
+            roles = {"mask": masks.get(image.stem), "lane": lanes.get(image.stem)}
+            found = {role: path for role, path in roles.items() if path}
+            yield Record(
+                id=image.stem if one else f"{drive.name}/{image.stem}",
+                image=image,
+                masks=found if "mask" in found else {},
+                group="" if one else drive.name,
+            )
 
 
 DNIT = DatasetSpec(
@@ -170,7 +178,8 @@ SYNTH = DatasetSpec(
     citation="this package",
     classes=(CRACK,),
     splits={},
-    layout="images/, masks/ and lanes/ of the same names, train.txt, val.txt, test.txt",
+    layout="images/, masks/ and lanes/ of the same names, train.txt, val.txt, test.txt; or a folder "
+    "of such drives",
     scan=_scan_synth,
     pairs_by_name=True,
     read=_read_synth,
