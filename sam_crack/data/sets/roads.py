@@ -178,8 +178,8 @@ SYNTH = DatasetSpec(
     citation="this package",
     classes=(CRACK,),
     splits={},
-    layout="images/, masks/ and lanes/ of the same names, train.txt, val.txt, test.txt; or a folder "
-    "of such drives",
+    layout="images/, masks/ and lanes/ of the same names, train.txt, val.txt, test.txt; or a "
+    "folder of such drives",
     scan=_scan_synth,
     pairs_by_name=True,
     read=_read_synth,
