@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from accelerate import DistributedType
 
 from sam_crack.config.load import config_hash
 from sam_crack.errors import UsageError
@@ -27,6 +28,12 @@ class Kept:
 
 def take_up(run: Run, kept: Kept) -> int:
     """Restore the newest valid state, and return the step it had reached."""
+    if _moments_out_of_reach(run):
+        raise UsageError(
+            "--resume under DeepSpeed",
+            "its optimiser keeps to itself what an exact resume needs",
+            "launch with configs/accelerate/fsdp2.yaml, which shards as much and resumes",
+        )
     saved = state.load_latest(run.folder / "state", run.console)
     if saved is None:
         return 0
@@ -51,6 +58,10 @@ def take_up(run: Run, kept: Kept) -> int:
 def save(run: Run, kept: Kept, step: int) -> None:
     """Write the state of this step; one process writes for all."""
     main = run.accelerator.is_main_process
+    if _moments_out_of_reach(run):
+        if main:
+            run.console.warn("no state is saved under DeepSpeed; only the best checkpoint is kept")
+        return
     # Tensors in parts come together only when every process asks for them.
     if main or is_sharded(run.segmenter):
         facts = {"config": config_hash(run.config), "data": run.data_hash, **kept.watch.facts()}
@@ -64,3 +75,8 @@ def save(run: Run, kept: Kept, step: int) -> None:
         )
         if main:
             state.save_state(run.folder / "state", now)
+
+
+def _moments_out_of_reach(run: Run) -> bool:
+    """Whether the optimiser's state is kept by an engine of its own."""
+    return run.accelerator.distributed_type is DistributedType.DEEPSPEED

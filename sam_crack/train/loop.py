@@ -74,8 +74,9 @@ def fit(run: Run, *, resume: bool = False) -> FitResult:
             prepared.zero_grad(set_to_none=True)
 
             seconds = time.perf_counter() - began
-            log.step(step + 1, loss=loss, lr=rate, seconds=seconds, foreground=foreground)
-            _report(run, step + 1, {"loss": loss, "lr": rate}, doubt=kept.watch.batch(foreground))
+            told = {"loss": loss, "lr": rate, "foreground": foreground, "seconds": seconds}
+            log.step(step + 1, told)
+            _report(run, step + 1, told, doubt=kept.watch.batch(foreground))
             bar.set_postfix_str(pace.after(step + 1, loss=loss, seconds=seconds), refresh=False)
             if _due(step + 1, settings.validate_every, settings.steps):
                 log.validation(_validate(run, kept, step + 1))
@@ -85,9 +86,7 @@ def fit(run: Run, *, resume: bool = False) -> FitResult:
                 save(run, kept, step + 1)
             if ended:
                 bar.close()
-                if stopped or diverged:
-                    raise _stopped(step + 1, run) if stopped else _diverged(step + 1, ids)
-                last = _out_of_patience(run, step + 1)
+                last = _end(run, step + 1, stopped=stopped, diverged=diverged, ids=ids)
                 break
     return FitResult(step=last, best=kept.watch.best, history=log.rows)
 
@@ -116,8 +115,10 @@ def _report(run: Run, step: int, values: dict[str, float], *, doubt: str | None)
             run.console.warn(doubt)
 
 
-def _out_of_patience(run: Run, step: int) -> int:
-    """Say that training ends here."""
+def _end(run: Run, step: int, *, stopped: bool, diverged: bool, ids: list[str]) -> int:
+    """Raise what made a run stop, or say that nothing got better; return the last step."""
+    if stopped or diverged:
+        raise _stopped(step, run) if stopped else _diverged(step, ids)
     run.console.say(
         f"ended after step {step} of {run.config.train.steps}: no better score in "
         f"{run.config.train.patience} validations"

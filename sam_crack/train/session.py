@@ -73,14 +73,9 @@ def prepare(
     console: Console,
 ) -> Session:
     """Seed everything, build the model and bind the pieces to a run folder."""
-    if config.model.head.boundary:
-        raise UsageError(
-            "model.head.boundary: true",
-            "no loss teaches the border channel yet",
-            "leave it out",
-        )
     join_processes()
     accelerator = Accelerator()
+    _suit(accelerator, config)
     torch.manual_seed(config.seed)
     segmenter = build_segmenter(
         config.model, device=accelerator.device, total_steps=config.train.steps
@@ -94,14 +89,7 @@ def prepare(
 
     def save_best(found: Validation) -> None:
         if accelerator.is_main_process:
-            meta = CheckpointMeta(
-                classes=classes,
-                threshold=found.threshold,
-                config_hash=config_hash(config),
-                data_hash=data_hash,
-                metrics={f"val_{name}": value for name, value in found.facts().items()},
-                steps=found.step,
-            )
+            meta = _describe(found, config, classes, data_hash)
             save_checkpoint(shown, folder / CHECKPOINT, meta)
 
     run = Run(
@@ -118,6 +106,41 @@ def prepare(
         data_hash=data_hash,
     )
     return Session(run=run, validator=validator, segmenter=segmenter)
+
+
+def _suit(accelerator: Accelerator, config: RunConfig) -> None:
+    """Refuse what cannot be trained or sharded; tell DeepSpeed what it wants to know beforehand."""
+    if config.model.head.boundary:
+        raise UsageError(
+            "model.head.boundary: true",
+            "no loss teaches the border channel yet",
+            "leave it out",
+        )
+    if accelerator.distributed_type is DistributedType.DEEPSPEED:
+        told = accelerator.state.deepspeed_plugin.deepspeed_config
+        told["train_micro_batch_size_per_gpu"] = config.train.batch_size
+        told["gradient_accumulation_steps"] = config.train.accumulate
+    mixed = config.model.backbone.precision != "fp32"
+    if accelerator.distributed_type is DistributedType.FSDP and mixed:
+        raise UsageError(
+            "model.backbone.precision: bf16 with FSDP",
+            "weights that are sharded together have one number format",
+            "set --model.backbone.precision fp32, or launch with configs/accelerate/ddp.yaml",
+        )
+
+
+def _describe(
+    found: Validation, config: RunConfig, classes: tuple[str, ...], data_hash: str
+) -> CheckpointMeta:
+    """What is to be known of the weights that a validation found to be the best."""
+    return CheckpointMeta(
+        classes=classes,
+        threshold=found.threshold,
+        config_hash=config_hash(config),
+        data_hash=data_hash,
+        metrics={f"val_{name}": value for name, value in found.facts().items()},
+        steps=found.step,
+    )
 
 
 def class_share(samples: Sequence[Sample], *, at_most: int = 32) -> tuple[float, list[int]]:

@@ -40,7 +40,10 @@ class Tracker:
     def page(self, step: int, picture: NDArray[np.uint8]) -> None:
         """Report the page of samples, RGB."""
         images = {"samples": picture[np.newaxis]}
-        self._guarded(lambda: self._backend and self._backend.log_images(images, step=step))
+        order = {"dataformats": "NHWC"} if self._kind == "tensorboard" else {}
+        self._guarded(
+            lambda: self._backend and self._backend.log_images(images, step=step, **order)
+        )
 
     def close(self, checkpoint: Path) -> None:
         """Hand over the checkpoint where the tracker keeps files, and end."""

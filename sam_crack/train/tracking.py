@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -24,10 +24,10 @@ class Log:
         if write:
             path.write_text("".join(json.dumps(row) + "\n" for row in self.rows))
 
-    def step(self, step: int, *, loss: float, lr: float, seconds: float, foreground: float) -> None:
-        """Record one optimiser step, and the share of foreground in what it was shown."""
-        shown = {"foreground": round(foreground, 6), "seconds": round(seconds, 4)}
-        self._write({"step": step, "loss": loss, "lr": lr, **shown})
+    def step(self, step: int, values: Mapping[str, float]) -> None:
+        """Record one optimiser step: loss, rate, share of foreground seen, seconds."""
+        rounded = {name: round(values[name], 6) for name in ("foreground", "seconds")}
+        self._write({"step": step, **values, **rounded})
 
     def validation(self, found: Validation) -> None:
         """Record one validation."""

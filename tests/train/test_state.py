@@ -106,3 +106,12 @@ def test_second_run_in_a_folder_is_refused(tmp_path: Path) -> None:
         state.FolderLock(tmp_path)
     with state.FolderLock(tmp_path):
         pass
+
+
+def test_state_of_before_there_was_a_running_mean_is_read(saved: Path) -> None:
+    folder = saved / "step-00000003"
+    (folder / "average.safetensors").unlink()
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["average.safetensors"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    assert state.load_state(folder).average == {}
