@@ -6,6 +6,7 @@ import difflib
 import json
 import math
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ class Camera:
         height, width = self.size
         return self.centre or ((height - 1) / 2, (width - 1) / 2)
 
+    @cached_property
     def _axes(self) -> Float:
         """Rows: the camera's right, down and forward axes in world right, down, ahead."""
         pitch, roll = math.radians(self.pitch_deg), math.radians(self.roll_deg)
@@ -73,7 +75,7 @@ class Camera:
         world = np.stack(
             [points[..., 0], np.full(points.shape[:-1], self.height_m), points[..., 1]], axis=-1
         )
-        right, down, ahead = np.moveaxis(world @ self._axes().T, -1, 0)
+        right, down, ahead = np.moveaxis(world @ self._axes.T, -1, 0)
         ahead = np.where(ahead > 1e-6, ahead, np.nan)
         y0, x0 = self.principal
         return np.stack(
@@ -92,7 +94,7 @@ class Camera:
             ],
             axis=-1,
         )
-        world = rays @ self._axes()
+        world = rays @ self._axes
         down = np.where(world[..., 1] > 1e-9, world[..., 1], np.nan)
         reach = self.height_m / down
         return np.stack([world[..., 0] * reach, world[..., 2] * reach], axis=-1)

@@ -59,46 +59,71 @@ def lay_on_road(
         width_mm: Mean of the crack, for a branch too short for a width of its own.
         reach_m: How far ahead.
     """
-    return tuple(
-        part for line in lines for part in _within(_laid(line, camera, width_mm, reach_m), reach_m)
-    )
+    seen = _projected(lines, camera)
+    laid = [_laid(one, width_mm, reach_m) for one in seen]
+    return tuple(part for line in laid for part in _within(line, reach_m))
 
 
-def _laid(line: Line, camera: Camera, width_mm: float, reach_m: float) -> RoadLine | None:
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """One branch projected to the road."""
+
+    corners: Float
+    spots: Float
+    """(k, 2) where the width was taken."""
+    run: Float
+    """(k,) metres of road per two pixels of line."""
+    widths_mm: Float
+
+
+def _projected(lines: Sequence[Line], camera: Camera) -> list[_Seen]:
+    """Project everything at once: a field of cracks has hundreds of branches."""
+    corners = camera.to_ground(np.concatenate([line.corners for line in lines]))
+    places = np.concatenate([line.places for line in lines])
+    tangents = np.concatenate([line.tangents for line in lines])
+    sides = [line.edges() for line in lines]
+    first, last = (np.concatenate([side[i] for side in sides]) for i in (0, 1))
+    chord = camera.to_ground(last) - camera.to_ground(first)
+    course = camera.to_ground(places + tangents) - camera.to_ground(places - tangents)
+    run = np.linalg.norm(course, axis=1)
+    across = np.abs(chord[:, 0] * course[:, 1] - chord[:, 1] * course[:, 0])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        widths = 1000 * across / run
+    spots = camera.to_ground(places)
+    at = np.cumsum([len(line.corners) for line in lines])[:-1]
+    cuts = np.cumsum([len(line.places) for line in lines])[:-1]
+    columns = (np.split(corners, at), *(np.split(v, cuts) for v in (spots, run, widths)))
+    return [_Seen(*parts) for parts in zip(*columns, strict=True)]
+
+
+def _laid(seen: _Seen, width_mm: float, reach_m: float) -> RoadLine | None:
     """Cut a branch into pieces of equal length."""
-    corners = camera.to_ground(line.corners)
     # far beyond the reach a single pixel is longer than all that counts
-    corners = corners[np.isfinite(corners).all(axis=1) & (corners[:, 1] < 4 * reach_m)]
-    steps = np.linalg.norm(np.diff(corners, axis=0), axis=1)
-    total = float(steps.sum())
-    if total <= 0 or corners[:, 1].min() > reach_m:
+    near = np.isfinite(seen.corners).all(axis=1) & (seen.corners[:, 1] < 4 * reach_m)
+    corners = seen.corners[near]
+    if len(corners) < 2 or corners[:, 1].min() > reach_m:
         return None
-    arc = np.concatenate([[0.0], np.cumsum(steps)])
+    arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(corners, axis=0), axis=1))])
+    total = float(arc[-1])
+    if total <= 0:
+        return None
     at = np.linspace(0.0, total, max(1, round(total / PIECE_M)) + 1)
     points = np.stack([np.interp(at, arc, corners[:, axis]) for axis in (0, 1)], axis=1)
     lengths = np.full(len(points) - 1, 1000 * total / (len(points) - 1))
     laid = RoadLine(points, lengths, np.full(len(lengths), width_mm))
-    return RoadLine(points, lengths, _widths(line, camera, laid))
+    return RoadLine(points, lengths, _widths(seen, laid))
 
 
-def _widths(line: Line, camera: Camera, laid: RoadLine) -> Float:
+def _widths(seen: _Seen, laid: RoadLine) -> Float:
     """Mean of the widths taken along each piece; a piece without any takes its neighbours'."""
-    first, last = (camera.to_ground(edge) for edge in line.edges())
-    ahead, behind = line.places + line.tangents, line.places - line.tangents
-    course = camera.to_ground(ahead) - camera.to_ground(behind)
-    run = np.linalg.norm(course, axis=1)
-    chord = last - first
-    across = np.abs(chord[:, 0] * course[:, 1] - chord[:, 1] * course[:, 0])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        widths = 1000 * across / run
-    spots = camera.to_ground(line.places)
-    good = np.isfinite(widths) & np.isfinite(spots).all(axis=1)
+    good = np.isfinite(seen.widths_mm) & np.isfinite(seen.spots).all(axis=1)
     if not good.any():
         return laid.widths_mm
-    gaps = spots[good][:, None] - laid.middles[None]
+    gaps = seen.spots[good][:, None] - laid.middles[None]
     piece = np.einsum("ijk,ijk->ij", gaps, gaps).argmin(axis=1)
-    weight = np.bincount(piece, run[good], len(laid.middles))
-    total = np.bincount(piece, run[good] * widths[good], len(laid.middles))
+    run = seen.run[good]
+    weight = np.bincount(piece, run, len(laid.middles))
+    total = np.bincount(piece, run * seen.widths_mm[good], len(laid.middles))
     known = np.flatnonzero(weight > 0)
     found: Float = np.interp(np.arange(len(weight)), known, total[known] / weight[known])
     return found
