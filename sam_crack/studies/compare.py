@@ -25,6 +25,7 @@ from sam_crack.studies.compare_plan import Plan, Row, pick_rows, read_plan
 from sam_crack.studies.compare_table import say_comparison, write_comparison
 from sam_crack.studies.evaluation import run_evaluate
 from sam_crack.studies.evaluation_tables import METRICS
+from sam_crack.studies.imagenet import fetch_encoder
 from sam_crack.studies.opponents import Opponent, save_opponent
 from sam_crack.studies.scoring import COUNTS
 from sam_crack.train.loop import FitResult
@@ -139,8 +140,11 @@ def _session(row: Row, run: Path, console: Console) -> tuple[Session, Segmenter 
     session = prepare(config, train, val, folder=run, classes=classes, console=console)
     if row.opponent is None:
         return session, session.segmenter
+    opponent = row.opponent
+    if opponent.imagenet and opponent.weights is None:
+        opponent = dataclasses.replace(opponent, weights=fetch_encoder(console))
     torch.manual_seed(row.config.seed)
-    model = Opponent(row.config.model, row.opponent).to(session.run.accelerator.device)
+    model = Opponent(row.config.model, opponent).to(session.run.accelerator.device)
     face = cast(Segmenter, model)
 
     def save_best(found: Validation) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tarfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from sam_crack.config.trees import load_tree
 from sam_crack.config.values import as_text, plain
 from sam_crack.errors import BadInput, IntegrityError, UsageError
 from sam_crack.model.description import IN_RUN, CheckpointMeta, meta_to_json
+from sam_crack.studies.imagenet import ENCODER
 
 DESCRIPTION, WEIGHTS = "opponent.json", "opponent.safetensors"
 FORMAT = "sam-crack opponent 1"
@@ -34,10 +34,21 @@ class OpponentConfig:
 
     arch: Literal["unet", "deeplabv3plus", "segformer"] = "unet"
     """Which decoder."""
-    encoder: str = "tu-tf_efficientnet_lite0"
+    encoder: str = ENCODER
     """Which encoder, as segmentation-models-pytorch names it."""
+    imagenet: bool = False
+    """Begin with ImageNet weights, which are fetched once; for EfficientNet-Lite0 alone."""
     weights: Path | None = None
-    """ImageNet weights of the encoder, a .pth or the .tar.gz that holds it; none draws random."""
+    """Other weights of the encoder, a .pth of tensors; with neither they are random."""
+
+    def __post_init__(self) -> None:
+        """Refuse weights that cannot be had."""
+        if self.imagenet and self.encoder != ENCODER:
+            raise UsageError(
+                f"opponent: imagenet weights of {self.encoder}",
+                f"they can be fetched for {ENCODER}",
+                "name a file with `weights`",
+            )
 
 
 class Untouched:
@@ -149,21 +160,12 @@ def load_encoder(net: Any, opponent: OpponentConfig) -> None:  # noqa: ANN401 - 
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:
-    """Read a state dict without running code, from a .pth or from an archive that holds one."""
+    """Read a state dict without running code."""
     try:
-        if path.name.endswith(".tar.gz"):
-            with tarfile.open(path) as archive:
-                found = [m for m in archive.getmembers() if m.isfile() and m.name.endswith(".pth")]
-                if len(found) != 1:
-                    raise ValueError(f"{len(found)} .pth files in the archive")
-                stream = archive.extractfile(found[0])
-                assert stream is not None  # it is a file
-                state = torch.load(stream, map_location="cpu", weights_only=True)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # what a broken archive or pickle raises is not documented
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # what a broken pickle raises is not documented
         raise BadInput(
-            f"{path}: {str(error)[:120]}", "a .pth of tensors, or the .tar.gz that holds one"
+            f"{path}: {str(error)[:120]}", "a .pth of tensors", "fetch the file again"
         ) from error
     if not isinstance(state, Mapping) or not all(isinstance(t, Tensor) for t in state.values()):
         raise BadInput(f"{path}: not a dict of tensors", "the weights of an encoder")
@@ -177,7 +179,6 @@ def save_opponent(model: Opponent, folder: Path, meta: CheckpointMeta) -> None:
         body = {
             "format": FORMAT,
             "opponent": {**asdict(model.opponent), "weights": None},
-            "pretrained": model.opponent.weights is not None,
             "config": plain(model.config),
             "meta": meta_to_json(meta),
             "sha256": durable.sha256(aside / WEIGHTS),

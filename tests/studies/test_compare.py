@@ -6,19 +6,23 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
 import yaml
 
 from sam_crack.config.schema import HeadConfig, ModelConfig
-from sam_crack.errors import BadInput, IntegrityError, UsageError
+from sam_crack.console import Console
+from sam_crack.errors import BadInput, IntegrityError, SamCrackError, UsageError
 from sam_crack.model.description import CheckpointMeta
 from sam_crack.studies import compare, opponents
 from sam_crack.studies.compare_plan import pick_rows, read_plan
+from sam_crack.studies.imagenet import fetch_encoder
 from sam_crack.studies.opponents import Opponent, OpponentConfig
 from tests.studies.tiny_road import split_road, write_road
 
+SHIPPED = sorted((Path(__file__).parents[2] / "configs" / "compare").glob("*.yaml"))
 PLAN = {
     "title": "Tiny methods",
     "base": {
@@ -149,6 +153,29 @@ def test_the_key_holds_what_decides_the_result(tmp_path, road):
 def test_mistakes_in_the_file_are_named_before_anything_is_trained(tmp_path, road, changes, says):
     with pytest.raises(UsageError, match=says):
         read_plan(write_plan(tmp_path, **changes), root=road)
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
+def test_a_shipped_comparison_is_well_formed(file, road):
+    plan = read_plan(file, root=road)
+    assert len({row.key for row in plan.rows}) == len(plan.rows)
+    budgets = {(row.config.train.steps, row.config.train.batch_size) for row in plan.rows}
+    assert len(budgets) == 1
+    for row in plan.rows:
+        assert row.config.data.val != row.evaluate.split
+
+
+@pytest.mark.weights
+def test_imagenet_weights_fit_the_encoder():
+    try:
+        path = fetch_encoder(Console(quiet=True))
+    except (SamCrackError, OSError) as error:
+        pytest.skip(f"no EfficientNet-Lite0 weights: {error}")
+    net = opponents._build(OpponentConfig(imagenet=True, weights=path), 1)
+    first = torch.load(path, weights_only=True)["_conv_stem.weight"]
+    assert torch.equal(net.encoder.state_dict()["model.conv_stem.weight"], first)
+    with pytest.raises(UsageError, match="imagenet weights of resnet18"):
+        OpponentConfig(encoder="resnet18", imagenet=True)
 
 
 def test_rows_are_picked_by_name_and_need_data(tmp_path, road):

@@ -1,0 +1,74 @@
+import math
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sam_crack.errors import BadInput
+from sam_crack.report.curves import _count, precision_recall, reliability_diagram
+from sam_crack.report.tradeoff import Dot, tradeoff
+
+
+def pixels(image):
+    import io
+
+    return np.asarray(Image.open(io.BytesIO(image)).convert("RGB")).astype(int)
+
+
+def has_colour(image, hexadecimal):
+    colour = [int(hexadecimal[i : i + 2], 16) for i in (1, 3, 5)]
+    return bool((np.abs(pixels(image) - colour).sum(axis=2) < 8).any())
+
+
+RECALL, PRECISION = np.linspace(0, 1, 50), np.linspace(0.9, 0.2, 50)
+
+
+def test_each_model_has_its_line_and_dot():
+    one = precision_recall({"a": (RECALL, PRECISION)}, {"a": (0.5, 0.55)})
+    two = precision_recall(
+        {"a": (RECALL, PRECISION), "b": (RECALL, PRECISION / 2)}, {"a": (0.5, 0.55)}
+    )
+    assert has_colour(one, "#1f5fa8")
+    assert not has_colour(one, "#d9541e")
+    assert has_colour(two, "#d9541e")
+    with pytest.raises(BadInput, match="3 curves"):
+        precision_recall(dict.fromkeys("abc", (RECALL, PRECISION)), {})
+
+
+def test_empty_bins_have_no_bar():
+    said = np.array([0.1, math.nan, math.nan, math.nan])
+    few = pixels(reliability_diagram(said, said, [100, 0, 0, 0]))
+    many = pixels(reliability_diagram([0.1, 0.4, 0.6, 0.9], [0.1, 0.4, 0.5, 0.9], [100] * 4))
+    blue = np.array([0x1F, 0x5F, 0xA8])
+    for image, expected in ((few, False), (many, True)):
+        height, width, _ = image.shape
+        bars = image[int(0.75 * height) :, width // 2 :]  # the lower panel, its right half
+        assert (bars == blue).all(axis=2).any() == expected
+    with pytest.raises(BadInput, match="one value of each"):
+        reliability_diagram([0.1], [0.1, 0.2], [1])
+
+
+def test_the_same_numbers_give_the_same_bytes():
+    dots = [
+        Dot(name="a", cost=1e4, score=0.4, low=0.3, high=0.5),
+        Dot(name="b", cost=5e6, score=0.5),
+    ]
+    images = [tradeoff(dots, cost="trained parameters", score="IoU") for _ in range(2)]
+    assert images[0] == images[1]
+    assert has_colour(images[0], "#1f5fa8")
+
+
+def test_methods_without_a_cost_are_left_out():
+    free = Dot(name="free", cost=0, score=0.5)
+    paid = Dot(name="paid", cost=3, score=0.5)
+    both, alone = (
+        tradeoff(dots, cost="time, s", score="IoU", format="svg") for dots in ([free, paid], [paid])
+    )
+    assert both == alone
+    with pytest.raises(BadInput, match="1 methods"):
+        tradeoff([free], cost="time, s", score="IoU")
+
+
+@pytest.mark.parametrize(("value", "text"), [(5, "5"), (2e3, "2k"), (3e6, "3M"), (1e9, "1G")])
+def test_pixels_are_written_shortly(value, text):
+    assert _count(value, None) == text
