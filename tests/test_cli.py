@@ -136,7 +136,7 @@ def test_a_usage_mistake_shows_the_form(play):
     code, _, err = play("play")
     assert code == 2
     assert "command line: the following arguments are required: PATHS; the form is `" in err
-    assert "sam-crack play PATHS [options]`; see sam-crack play --help" in err
+    assert "sam-crack play PATHS ... [options]`; see sam-crack play --help" in err
 
 
 def test_json_is_one_document_whatever_others_print(play):
@@ -255,6 +255,7 @@ def test_no_command_line_is_a_bug(play, words):
 
 def test_help_explains_each_option(play):
     out = " ".join(play("play", "--help")[1].split())
+    assert "Files. [one or more, each a path]" in out
     assert "Keep 100 % of it. [true or false; default true]" in out
     assert "Any number. Example: 0.25. [a number; default 0.5]" in out
 

@@ -94,7 +94,11 @@ def read_command(
 def command_parser(options: type, *, prog: str, summary: str, config: bool) -> _Parser:
     """Build the parser of one verb from its dataclass of options."""
     own = leaves(options)
-    required = [n.upper() for n, leaf in own.items() if leaf.default is dataclasses.MISSING]
+    required = [
+        n.upper() + " ..." * (element_kind(leaf.kind) is not None)
+        for n, leaf in own.items()
+        if leaf.default is dataclasses.MISSING
+    ]
     positionals = [*required, *(f"[{n.upper()}]" for n, leaf in own.items() if _by_place(leaf))]
     usage = " ".join([prog, *positionals, "[options]", *(["[--section.key VALUE]"] * config)])
     parser = _Parser(
@@ -143,11 +147,14 @@ def _add(
     doc = field_docs(leaf.owner).get(name.rpartition(".")[2], "")
     required = leaf.default is dataclasses.MISSING
     default = "" if required else f"; default {as_text(leaf.default) or 'empty'}"
-    text = f"{doc} [{describe(leaf.kind)}{default}]".strip().replace("%", "%%")
+    repeated = element_kind(leaf.kind) if required else None
+    accepted = (
+        describe(leaf.kind) if repeated is None else f"one or more, each {describe(repeated)}"
+    )
+    text = f"{doc} [{accepted}{default}]".strip().replace("%", "%%")
     metavar = name.rpartition(".")[2].upper()
     if required:
-        repeated = element_kind(leaf.kind) is not None
-        nargs = "+" if repeated else None
+        nargs = None if repeated is None else "+"
         group.add_argument(dest, metavar=metavar, nargs=nargs, help=text)
     elif _by_place(leaf):
         group.add_argument(dest, metavar=metavar, nargs="?", help=text)

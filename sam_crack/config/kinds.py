@@ -59,7 +59,7 @@ def _describe_union(kind: Kind) -> str:
 def _describe_tuple(kind: Kind) -> str:
     repeated = element_kind(kind)
     if repeated is not None:
-        return f"a comma-separated list of {describe(repeated)}"
+        return f"a comma-separated list, each {describe(repeated)}"
     parts = [describe(part) for part in get_args(kind)]
     if len(set(parts)) == 1:
         return f"{len(parts)} comma-separated values, each {parts[0]}"
