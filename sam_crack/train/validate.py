@@ -96,6 +96,9 @@ class Validator:
             batch_size=config.batch_size,
             road=config.road,
             device=accelerator.device,
+            on_halved=lambda size: console.warn(
+                f"memory is short: {size} windows per pass from now on"
+            ),
         )
 
     def __call__(self, step: int) -> Validation:
