@@ -26,6 +26,8 @@ STEP_M = 0.25
 """A frame that is no further than this from the one before adds nothing."""
 LINK_M = 0.3
 """Parts this close are one crack: it is faint between them, or another frame goes on."""
+SHORTEST_M = 0.1
+"""What is shorter, with all that belongs to it, is a speck."""
 BANDS = 24
 """Columns of the frame for each of which the lowest place is known where cracks are seen."""
 
@@ -110,6 +112,7 @@ def take_inventory(
     ]
     groups = _linked(parts)
     cracks = [_crack([parts[i] for i in group], sightings, scheme) for group in groups]
+    cracks = [crack for crack in cracks if crack.length_m >= SHORTEST_M]
     cracks.sort(key=lambda crack: (crack.station_m, -crack.length_m))
     return [replace(crack, id=number) for number, crack in enumerate(cracks, 1)]
 

@@ -24,12 +24,12 @@ from sam_crack.report.geopackage import need_geopackage
 from sam_crack.studies.drive_finish import finish_drive
 from sam_crack.studies.drive_folder import (
     RUNS,
-    Writer,
     choose_folder,
     open_log,
     settings_of,
 )
 from sam_crack.studies.drive_map import make_placer, station_of
+from sam_crack.studies.drive_writer import Writer
 from sam_crack.train.state import FolderLock
 
 

@@ -7,10 +7,11 @@ from typing import Any
 from sam_crack.errors import BadInput
 from sam_crack.infer.rows import write_jsonl
 from sam_crack.measure.track import Placer
-from sam_crack.studies.drive_folder import Writer, write_tables
+from sam_crack.studies.drive_folder import write_tables
 from sam_crack.studies.drive_labels import write_labels
 from sam_crack.studies.drive_map import DriveMap, map_drive, write_map
 from sam_crack.studies.drive_report import write_drive_page
+from sam_crack.studies.drive_writer import Writer
 
 
 def finish_drive(writer: Writer, placer: Placer | None, facts: dict[str, Any]) -> dict[str, Any]:

@@ -5,29 +5,21 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-
-import cv2
-import numpy as np
-from numpy.typing import NDArray
 
 from sam_crack import durable
 from sam_crack.config.look_verbs import PredictOptions
 from sam_crack.config.runs import new_run_folder
-from sam_crack.errors import BadInput, UsageError
+from sam_crack.errors import UsageError
 from sam_crack.infer.frame_log import FrameLog
-from sam_crack.infer.frames import Frame, FrameStream
-from sam_crack.infer.predict import Prediction
+from sam_crack.infer.frames import FrameStream
 from sam_crack.infer.rows import write_csv, write_jsonl
 from sam_crack.measure.camera import Camera
-from sam_crack.measure.cracks import ROW_COLUMNS, Crack, measure_cracks
-from sam_crack.measure.polyline import simplify
-from sam_crack.report.overlay import Label, draw_overlay, jpeg
+from sam_crack.measure.cracks import ROW_COLUMNS
 from sam_crack.studies.drive_labels import LABEL_FILES, LABEL_FOLDERS
 from sam_crack.studies.drive_map import MAP_FILES
 
@@ -36,7 +28,6 @@ RUN, LOG, LOCK = "run.json", "frames.jsonl", "run.lock"
 FOLDERS = ("masks", "overlays", "probabilities", *LABEL_FOLDERS)
 TABLES = ("cracks.jsonl", "cracks.csv", "errors.jsonl", "summary.json", "report.html")
 FILES = (RUN, LOG, *TABLES, *LABEL_FILES, *MAP_FILES)
-MAX_LABELS, FARTHEST_M = 12, 20.0  # more, or those far ahead, would hide what they name
 
 
 def settings_of(options: PredictOptions, camera: Camera | None) -> dict[str, object]:
@@ -108,89 +99,6 @@ def _clear(folder: Path) -> None:
         shutil.rmtree(folder / name, ignore_errors=True)
     for name in FILES:
         (folder / name).unlink(missing_ok=True)
-
-
-@dataclass(kw_only=True, eq=False)
-class Writer:
-    """Measures a frame's mask and writes all that comes of it; the log's line comes last."""
-
-    folder: Path
-    log: FrameLog
-    stream: FrameStream
-    options: PredictOptions
-    camera: Camera | None
-
-    def write(self, frame: Frame, prediction: Prediction) -> None:
-        """Write mask and overlay, then the record that makes the frame done."""
-        camera, problem = self._camera_for(frame)
-        began = time.perf_counter()
-        cracks = measure_cracks(
-            prediction.mask,
-            prob=prediction.prob,
-            camera=camera,
-            min_length_px=self.options.min_length,
-            scheme=self.options.scheme,
-        )
-        seconds = dict(prediction.seconds) | {"measure": time.perf_counter() - began}
-        durable.write_bytes(self.folder / "masks" / f"{frame.name}.png", bilevel(prediction.mask))
-        deep = prediction.prob if prediction.deep_prob is None else prediction.deep_prob
-        if self.options.probabilities != "none":
-            target = self.folder / "probabilities" / f"{frame.name}.png"
-            durable.write_bytes(target, cv2.imencode(".png", deep)[1].tobytes())
-        if self.options.overlay:
-            drawn = draw_overlay(frame.image, prediction.mask, labels=_labels(cracks))
-            durable.write_bytes(self.folder / "overlays" / f"{frame.name}.jpg", jpeg(drawn))
-        seconds["write"] = time.perf_counter() - began - seconds["measure"]
-        self.log.append(
-            {
-                "name": frame.name,
-                "source_name": self.stream.sources[frame.key[0]].name,
-                "source": str(frame.source),
-                "index": frame.key[1],
-                "time_s": frame.time_s,
-                "clock_s": frame.clock_s,
-                "size": list(frame.image.shape[:2]),
-                "windows": prediction.windows,
-                "problem": problem,
-                "seconds": {stage: round(value, 4) for stage, value in seconds.items()},
-                "cracks": [crack.row() | _lines(crack) for crack in cracks],
-            }
-        )
-
-    def _camera_for(self, frame: Frame) -> tuple[Camera | None, str | None]:
-        """Fit the camera to the frame's size, or say why this frame is measured in pixels."""
-        if self.camera is None:
-            return None, None
-        try:
-            return self.camera.resized((frame.image.shape[0], frame.image.shape[1])), None
-        except BadInput as error:
-            return None, str(error)
-
-
-def bilevel(mask: NDArray[np.bool_]) -> bytes:
-    """Return a mask as a PNG of one bit per pixel."""
-    pixels = mask.view(np.uint8) * np.uint8(255)
-    # No compression level: naming one changes the filter and takes four times as long.
-    _, content = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_BILEVEL, 1])
-    return content.tobytes()
-
-
-def _labels(cracks: list[Crack]) -> list[Label]:
-    """Name the longest cracks beside their middle."""
-    labels = []
-    near = [one for one in cracks if one.ground is None or one.ground.distance_m <= FARTHEST_M]
-    for crack in sorted(near, key=lambda crack: -crack.length_px)[:MAX_LABELS]:
-        y, x = crack.lines[0][len(crack.lines[0]) // 2]
-        ground = crack.ground
-        size = f"{ground.length_mm / 1000:.2f} m" if ground else f"{crack.length_px:.0f} px"
-        labels.append(Label(text=f"{crack.id}: {size}", y=float(y), x=float(x)))
-    return labels
-
-
-def _lines(crack: Crack) -> dict[str, object]:
-    """Centre lines with as few corners as their shape needs, and the same on the road."""
-    lines = [simplify(line.astype(np.float64)).round(1).tolist() for line in crack.lines]
-    return {"lines": lines, "road": [line.row() for line in crack.road]}
 
 
 def write_tables(folder: Path, log: FrameLog, stream: FrameStream) -> dict[str, Any]:

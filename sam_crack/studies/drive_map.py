@@ -109,10 +109,11 @@ def map_drive(
 
 def _sighting(record: dict[str, Any], pose: Pose, camera: Camera) -> Sighting:
     """Read the cracks of a frame as its record holds them."""
+    rows = [(crack["kind"], crack["road"]) for crack in record["cracks"]] + record["fragments"]
     cracks = tuple(
-        SeenCrack(kind=crack["kind"], lines=tuple(map(RoadLine.from_row, crack["road"])))
-        for crack in record["cracks"]
-        if crack["road"]
+        SeenCrack(kind=kind, lines=tuple(map(RoadLine.from_row, road)))
+        for kind, road in rows
+        if road
     )
     return Sighting(name=record["name"], pose=pose, camera=camera, cracks=cracks)
 

@@ -174,3 +174,9 @@ def test_a_drive_without_cracks_or_frames_has_no_crack_in_any_section():
     assert measure_sections([], []) == []
     (row,) = measure_sections([], [seen(3.0)], section="1km")
     assert (row["cracks"], row["length_m"], row["width_mean_mm"]) == (0, 0.0, None)
+
+
+def test_a_row_of_fragments_is_one_crack_and_a_speck_is_none():
+    dashes = [line(0.4, z, 0.4, z + 0.2) for z in np.arange(5, 10, 0.4)]
+    (crack,) = take_inventory([seen(0, *dashes, line(-1.5, 7, -1.5, 7.05))])
+    assert crack.length_m == pytest.approx(0.2 * len(dashes), abs=0.01)
