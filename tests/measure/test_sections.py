@@ -8,62 +8,23 @@ import cv2
 import numpy as np
 import pytest
 
-from sam_crack.data.synth.frame import SIZE_4K, cracks_near, view_of
 from sam_crack.measure.camera import Camera
-from sam_crack.measure.cracks import measure_cracks
 from sam_crack.measure.inventory import SeenCrack, Sighting, step_by_distance, take_inventory
 from sam_crack.measure.road_lines import RoadLine
 from sam_crack.measure.sections import COLUMNS, measure_sections
 from sam_crack.measure.track import Pose
 
-FILE = Path(__file__).parents[2] / "benchmarks" / "measure.py"
-LOW, HIGH = 20.0, 120.0
-CAMERA = Camera(height_m=1.4, pitch_deg=8, focal_px=2600, size=SIZE_4K)
+FILE = Path(__file__).parents[2] / "benchmarks" / "sections.py"
+CAMERA = Camera(height_m=1.4, pitch_deg=8, focal_px=2600, size=(2160, 3840))
 
 
 @pytest.fixture(scope="module")
 def bench():
-    spec = importlib.util.spec_from_file_location("measure_benchmark", FILE)
+    spec = importlib.util.spec_from_file_location("sections_benchmark", FILE)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
-
-
-def sighting(bench, view, name):
-    """Measure the true mask of a pose."""
-    mask = bench.true_mask(view, cracks_near(3, view))
-    mask[: int(view.camera.to_pixels([0, 25.0])[0])] = 0
-    pose = view.pose
-    placed = Pose(
-        lat_deg=0, lon_deg=0, east_m=pose.east_m, north_m=pose.north_m,
-        heading_deg=pose.heading_deg, station_m=pose.station_m, gap_s=0,
-    )  # fmt: skip
-    cracks = measure_cracks(mask, camera=view.camera, min_length_px=1)
-    return Sighting(
-        name=name,
-        pose=placed,
-        camera=view.camera,
-        cracks=tuple(SeenCrack(kind=c.kind, lines=c.road) for c in cracks),
-    )
-
-
-def true_length_m(bench, views):
-    """Length between LOW and HIGH of all that at least one mask shows within 15 m."""
-    total = 0.0
-    for crack in {c.id: c for view in views for c in cracks_near(3, view)}.values():
-        lengths = crack.step_sizes_mm[0]
-        shown = np.zeros(len(lengths), bool)
-        station = np.full(len(lengths), np.nan)
-        for view in views:
-            middle, _, _, _, drawn = bench.shown_steps(view, crack)
-            within = (middle[:, 1] > 0) & (middle[:, 1] <= 15)
-            shown |= drawn & within
-            station = np.where(
-                within & np.isnan(station), view.pose.station_m + middle[:, 1], station
-            )
-        total += lengths[shown & (station >= LOW) & (station < HIGH)].sum() / 1000
-    return total
 
 
 @pytest.mark.parametrize(
@@ -72,15 +33,9 @@ def true_length_m(bench, views):
 )
 def test_at_any_stride_the_sum_agrees_with_the_truth_within_5_percent(bench, stride_m):
     cv2.setNumThreads(1)
-    count = int(130 / stride_m)
-    views = [view_of(3, i, SIZE_4K, spacing_m=stride_m) for i in range(count)]
-    cracks = take_inventory([sighting(bench, view, str(i)) for i, view in enumerate(views)])
-    found = sum(
-        part.lengths_mm[(part.stations_m >= LOW) & (part.stations_m < HIGH)].sum() / 1000
-        for crack in cracks
-        for part in crack.parts
-    )
-    assert found == pytest.approx(true_length_m(bench, views), rel=0.05)
+    row = bench.compare(3, stride_m)
+    assert row["found_m"] == pytest.approx(row["shown_m"], rel=0.05)
+    assert 40 < row["shown_m"] <= row["there_m"]
 
 
 def line(x0, z0, x1, z1, width_mm=5.0):
