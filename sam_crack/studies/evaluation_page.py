@@ -110,7 +110,7 @@ def _scores(evaluation: Evaluation) -> page.Table:
     columns += [page.Column(name=name, digits=4) for name in ("Value", "Low", "High")]
     others: Mapping[str, Any] = evaluation.baseline.scores() if evaluation.baseline else {}
     if evaluation.baseline:
-        names = ("Baseline", "Difference", "Low of difference", "High of difference")
+        names = ("Baseline", "Gain", "Gain low", "Gain high")
         columns += [page.Column(name=name, digits=4) for name in names]
     rows: list[list[page.Cell]] = []
     for name, value in evaluation.scored.scores().items():

@@ -123,7 +123,7 @@ def test_a_4k_pair_takes_200_ms():
     rng = np.random.default_rng(0)
     truth = np.zeros((2160, 3840), np.uint8)
     prob = rng.integers(0, 20, truth.shape, dtype=np.uint8)
-    for _ in range(8):
+    for _ in range(4):
         walk = np.cumsum(rng.normal(0, 14, (60, 2)), 0) + rng.uniform(1000, 2000, 2)
         cv2.polylines(truth, [walk.round().astype(np.int32)], False, 1, int(rng.integers(4, 14)))
         cv2.polylines(prob, [(walk + 3).round().astype(np.int32)], False, 220, 8)

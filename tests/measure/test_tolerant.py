@@ -1,3 +1,5 @@
+import time
+
 import cv2
 import numpy as np
 import pytest
@@ -7,7 +9,14 @@ from scipy import ndimage
 from skimage.morphology import dilation, disk, skeletonize
 
 from sam_crack.measure.metrics import iou
-from sam_crack.measure.tolerant import Matches, count_boundaries, count_lines, count_tolerant, grow
+from sam_crack.measure.tolerant import (
+    Matches,
+    count_boundaries,
+    count_lines,
+    count_tolerant,
+    grow,
+    skeleton_of,
+)
 
 seeds = st.integers(0, 10**6)
 
@@ -115,3 +124,27 @@ def test_frames_add_up():
     one, two = (count_lines(*pair(seed)) for seed in (1, 2))
     assert (one + two).skeletons.pred_total == one.skeletons.pred_total + two.skeletons.pred_total
     assert (one + two).dilated.tp == one.dilated.tp + two.dilated.tp
+
+
+def test_a_blob_costs_no_minutes_and_leaves_thin_lines_as_they_are():
+    mask = np.zeros((1000, 1600), np.uint8)
+    mask[300:900, 100:1500] = 255
+    cv2.polylines(mask, [np.array([[50, 40], [800, 120], [1550, 60]])], False, 255, 5)
+    start = time.process_time()
+    line = skeleton_of(mask)
+    assert time.process_time() - start < 1.5
+    alone = mask.copy()
+    alone[200:] = 0
+    np.testing.assert_array_equal(line[:200], skeleton_of(alone)[:200])
+    blob = line[200:] > 0
+    assert (mask[200:][blob] > 0).all()
+    # The middle line of the box is 800 px long, with four arms into its corners.
+    assert 700 < blob.sum() < 3200
+    assert blob[400 - 60 : 400 + 60].sum() > 600
+
+
+def test_blobs_up_to_the_limit_are_thinned_exactly():
+    mask = np.zeros((200, 400), np.uint8)
+    mask[20:114, 30:370] = 255
+    theirs = skeletonize(mask > 0, method="lee") > 0
+    np.testing.assert_array_equal(skeleton_of(mask) > 0, theirs)
