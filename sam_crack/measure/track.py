@@ -203,8 +203,9 @@ class Placer:
     def pose(self, shot: Shot) -> Pose | None:
         """Return where a frame was taken; None where that is not known."""
         times = self.route.track.time_s
-        last = shot.name.rpartition("/")[2]
-        number = self._numbers.get(shot.name, self._numbers.get(last))
+        number = self._numbers.get(shot.name)
+        if number is None and shot.clock_s is None:  # a video's frames are all called 000000 and on
+            number = self._numbers.get(shot.name.rpartition("/")[2])
         if number is not None:
             return self.route.pose(float(times[number]))
         if shot.clock_s is not None:

@@ -179,6 +179,30 @@ def test_labels_are_those_of_the_masks(road, predict, tmp_path):
     assert len(document["annotations"]) == sum(len(image.shapes) for image in images.values())
 
 
+def test_a_video_is_placed_by_its_clock(road, predict, tmp_path):
+    pictures = [cv2.imread(str(path)) for path in sorted((road / "frames").iterdir())]
+    rows = table(road / "track.csv")
+    begin, end = (np.datetime64(rows[n]["time"].rstrip("Z")) for n in (0, 1))
+    seconds = (end - begin) / np.timedelta64(1, "s")
+    codec = cv2.VideoWriter_fourcc(*"MJPG")
+    for part, some in (("1.avi", pictures[:4]), ("2.avi", pictures[4:])):
+        writer = cv2.VideoWriter(str(tmp_path / part), codec, 1 / seconds, SIZE[::-1])
+        for picture in some:
+            writer.write(picture)
+        writer.release()
+    videos = [tmp_path / "1.avi", tmp_path / "2.avi"]
+    code, summary, _ = predict(*videos, "--out", tmp_path / "out", "--track", road / "track.gpx")
+    assert (code, summary["frames_placed"]) == (0, FRAMES)
+    clocks = [
+        json.loads(line)["clock_s"]
+        for line in (tmp_path / "out/frames.jsonl").read_text().splitlines()
+    ]
+    assert clocks == pytest.approx(np.arange(FRAMES) * seconds, abs=0.02)
+    late = ["--time-offset", str(-2.5 * seconds), "--out", tmp_path / "late"]
+    code, summary, _ = predict(*videos, *late, "--track", road / "track.gpx")
+    assert (code, summary["frames_placed"]) == (0, FRAMES - 3)
+
+
 def everything(folder):
     skip = {"frames.jsonl", "summary.json", "run.lock"}
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in skip]
