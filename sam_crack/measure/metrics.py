@@ -217,11 +217,11 @@ def count_levels(
     if ignore is not None:
         _, keep = cv2.threshold(as_bytes(ignore), 0, 255, cv2.THRESH_BINARY_INV)
         there = cv2.min(there, keep)
-    everything, positives = _histogram(prob, keep), _histogram(prob, there)
+    everything, positives = histogram(prob, keep), histogram(prob, there)
     return ThresholdCounts(positives, everything - positives)
 
 
-def _histogram(levels: NDArray[np.uint8], mask: NDArray[np.uint8] | None) -> Int:
+def histogram(levels: NDArray[np.uint8], mask: NDArray[np.uint8] | None) -> Int:
     """Count levels under a mask; in strips, because OpenCV counts in float32, exact to 2^24."""
     total = np.zeros(LEVELS, np.int64)
     strip = max(1, 2**24 // levels.shape[1])

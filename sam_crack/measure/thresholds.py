@@ -22,6 +22,7 @@ from sam_crack.measure.metrics import (
     as_bytes,
     by_policy,
     check_sizes,
+    histogram,
 )
 
 Float = NDArray[np.float64]
@@ -70,11 +71,11 @@ def count_tolerant_levels(
     check_sizes(truth, prob, ignore)
     _, there = cv2.threshold(as_bytes(truth), 0, 255, cv2.THRESH_BINARY)
     levels = as_bytes(prob)
-    everything = _histogram(levels, None)
+    everything = histogram(levels, None)
     if ignore is not None:
         drop = as_bytes(ignore) > 0
         there[drop] = 0
-        everything = everything - np.bincount(levels[drop], minlength=LEVELS)
+        everything = everything - histogram(levels, drop.view(np.uint8))
         levels = np.where(drop, 0, levels).astype(np.uint8)  # reaches no true pixel from here
     left, top, width, height = cv2.boundingRect(there)
     if not width:
@@ -88,9 +89,9 @@ def count_tolerant_levels(
     if ignore is not None:
         near[np.ascontiguousarray(drop[rows, columns])] = 0
     return TolerantLevels(
-        pred_near=_histogram(levels, np.asarray(near, np.uint8)),
+        pred_near=histogram(levels, np.asarray(near, np.uint8)),
         pred_all=everything,
-        truth_near=_histogram(np.asarray(cv2.dilate(levels, disk), np.uint8), there),
+        truth_near=histogram(np.asarray(cv2.dilate(levels, disk), np.uint8), there),
     )
 
 
@@ -148,8 +149,3 @@ def miou2_testmax(frames: Sequence[ThresholdCounts], *, empty: Empty) -> float |
 def _disk(radius_px: int) -> NDArray[np.uint8]:
     y, x = np.mgrid[-radius_px : radius_px + 1, -radius_px : radius_px + 1]
     return np.asarray(y * y + x * x <= radius_px * radius_px, np.uint8)
-
-
-def _histogram(levels: NDArray[np.uint8], mask: NDArray[np.uint8] | None) -> Int:
-    picked = levels.ravel() if mask is None else levels[mask > 0]
-    return np.bincount(picked, minlength=LEVELS)
