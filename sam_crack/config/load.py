@@ -154,14 +154,19 @@ def value_at(config: object, name: str) -> object:
 
 def shipped_config(name: str) -> Path:
     """Return the path of a config that comes with the package, in a checkout and in a wheel."""
-    package = Path(__file__).resolve().parents[1]
-    folder = package / "_configs"  # where pyproject.toml puts configs/ in the wheel
-    folder = folder if folder.is_dir() else package.parent / "configs"
+    folder = shipped_folder("configs")
     file = folder / f"{name}.yaml"
     if not file.is_file():
         names = [path.stem for path in folder.glob("*.yaml")]
         raise UsageError(f"config {name!r} does not come with the package", *suggest(name, names))
     return file
+
+
+def shipped_folder(name: str) -> Path:
+    """Return where `configs` or `checkpoints` lies, in a checkout and in a wheel."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / f"_{name}"  # where pyproject.toml puts it in the wheel
+    return inside if inside.is_dir() else package.parent / name
 
 
 def suggest(word: str, names: Iterable[str]) -> tuple[str, str]:

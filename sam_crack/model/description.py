@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sam_crack.config.load import leaves, load_config
+from sam_crack.config.load import leaves, load_config, shipped_folder
 from sam_crack.config.schema import HeadConfig, ModelConfig
 from sam_crack.errors import BadInput, IntegrityError, SamCrackError, UsageError
 
@@ -47,11 +47,16 @@ class CheckpointMeta:
 
 
 def find_checkpoint(folder: Path) -> Path:
-    """Return the checkpoint folder: the one given, or the one inside a run folder."""
+    """Return the checkpoint folder: the one given, the one in a run folder, or one by its name."""
     if not folder.is_dir():
+        bundled = shipped_folder("checkpoints")
+        if folder.name == str(folder) and (bundled / folder / DESCRIPTION).is_file():
+            return bundled / folder
+        names = ", ".join(sorted(path.parent.name for path in bundled.glob(f"*/{DESCRIPTION}")))
         raise BadInput(
             f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}",
-            f"a checkpoint folder with its {DESCRIPTION}, or the run folder around it",
+            f"a checkpoint folder with its {DESCRIPTION}, the run folder around it, or one that "
+            f"comes with the package ({names or 'none does'})",
             "check the path",
         )
     inside = folder / IN_RUN

@@ -25,12 +25,15 @@ from sam_crack.data.synth.drive import run_synth
 from sam_crack.errors import BadInput, IntegrityError
 from sam_crack.studies.demo_page import summarise, write_page
 from sam_crack.studies.demo_truth import Looker
+from sam_crack.studies.training import start_from
 from sam_crack.train.loop import FitResult
 from sam_crack.train.session import CHECKPOINT, prepare
 from sam_crack.train.state import FolderLock
 from sam_crack.train.validate import Validation
 from sam_crack.weights.base import fetch
 
+FROM_BASE = "base"
+"""What `--start` is called when no trained checkpoint is taken."""
 OTHER_ROADS, OTHER_FRAMES = 2, 3
 """Roads besides the one that is looked at, each with its own light and surface."""
 TRAIN_FRAMES, VAL_FRAMES = 6, 2
@@ -54,12 +57,13 @@ def run_demo(options: DemoOptions, console: Console) -> dict[str, object]:
     with FolderLock(options.out):
         config, note = _config(options, console)
         # Another configuration is another run; rendered roads are shared by all.
-        folder = options.out / f"run-{config_hash(config)[:8]}"
+        start = options.start if config.model.backbone.pretrained else FROM_BASE
+        folder = options.out / f"run-{Path(start).name}-{config_hash(config)[:8]}"
         write_run_header(folder, config, sys.argv)
         with _step(console, "2/5", "render the road to learn from and look at, and two others"):
             roads = _render(options, console)
         with _step(console, "3/5", f"teach {config.model.backbone.name} for {options.steps} steps"):
-            taught = _teach(config, roads, folder, console)
+            taught = _teach(config, start, roads, folder, console)
         with _step(console, "4/5", f"look at {options.frames} held-back frames"):
             looker = Looker(folder / CHECKPOINT, config.infer, roads[0])
             first = TRAIN_FRAMES + VAL_FRAMES
@@ -132,7 +136,9 @@ def _render(options: DemoOptions, console: Console) -> list[Path]:
     return folders
 
 
-def _teach(config: RunConfig, roads: Sequence[Path], folder: Path, console: Console) -> Taught:
+def _teach(
+    config: RunConfig, start: str, roads: Sequence[Path], folder: Path, console: Console
+) -> Taught:
     """Fine-tune adapters and head, or go on where a stopped demo was; validate before and after."""
     road, *others = (open_dataset("synth", root) for root in roads)
     train: ConcatDataset[Sample] = ConcatDataset([road[:TRAIN_FRAMES], *others])  # type: ignore[list-item]
@@ -146,6 +152,8 @@ def _teach(config: RunConfig, roads: Sequence[Path], folder: Path, console: Cons
     )
     for line in session.segmenter.summary():
         console.say(f"      {line}")
+    if start != FROM_BASE:
+        start_from(Path(start), session.segmenter, console)
     before = session.validator(0)
     began = time.perf_counter()
     result = session.fit(resume=True)
