@@ -21,7 +21,7 @@ from sam_crack.adapt.methods import METHODS
 from sam_crack.config.schema import AdapterConfig, BackboneConfig, HeadConfig, ModelConfig
 from sam_crack.errors import BadInput, IntegrityError, SamCrackError
 from sam_crack.model.checkpoint import load_checkpoint, save_checkpoint
-from sam_crack.model.description import DESCRIPTION, CheckpointMeta, seal
+from sam_crack.model.description import DESCRIPTION, CheckpointMeta, find_checkpoint, seal
 from sam_crack.model.segmenter import build_segmenter
 
 WINDOW = (32, 48)
@@ -413,3 +413,14 @@ def test_any_value_in_the_description_is_read_or_refused(saved, tmp_path_factory
         outcome(folder)
     finally:
         shutil.rmtree(folder)
+
+
+def test_a_bundled_checkpoint_is_found_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.setattr("sam_crack.model.description.shipped_folder", lambda name: tmp_path / name)
+    (tmp_path / "checkpoints" / "asphalt").mkdir(parents=True)
+    (tmp_path / "checkpoints" / "asphalt" / "model.json").write_text("{}")
+    assert find_checkpoint(Path("asphalt")) == tmp_path / "checkpoints" / "asphalt"
+    with pytest.raises(BadInput, match=r"comes with the package \(asphalt\)"):
+        find_checkpoint(Path("concrete"))
+    with pytest.raises(BadInput, match="no such folder"):
+        find_checkpoint(Path("elsewhere/asphalt"))
