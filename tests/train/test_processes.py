@@ -120,6 +120,7 @@ def test_two_processes_equal_one_with_every_adapter(tmp_path: Path, method: str)
     check_two_equal_one(tmp_path, [method])
 
 
+@pytest.mark.slow
 def test_accelerate_launches_the_command_line(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for split in ("train", "val"):
