@@ -34,7 +34,7 @@ from sam_crack.train.state import FolderLock
 from sam_crack.train.validate import Validation, Validator
 
 RUNS = Path("runs") / "compare"
-ROW, EVALUATION = "row.json", "evaluation"
+ROW, EVALUATION, PEAK, STATE = "row.json", "evaluation", "peak.json", "state"
 
 
 def run_compare(options: CompareOptions, console: Console) -> dict[str, object]:
@@ -85,10 +85,8 @@ def finish_row(row: Row, home: Path, options: CompareOptions, console: Console) 
         shutil.rmtree(run, ignore_errors=True)
     run.mkdir(parents=True, exist_ok=True)
     durable.write_text(home / "config.yaml", dump_config(row.config))
-    _reset_peak()
     session, model = _session(row, run, console)
-    result = session.fit(resume=True)
-    peak_mb = _peak_mb()
+    result, peak_mb = _fit(session, home / PEAK, resumed=any((run / STATE).glob("*")))
     quiet = Console(quiet=True, no_progress=console.no_progress or console.quiet)
     settings = row.config
     assert settings.data.root is not None  # read_plan has seen to it
@@ -118,6 +116,20 @@ def finish_row(row: Row, home: Path, options: CompareOptions, console: Console) 
         "counts_sha256": durable.sha256(home / EVALUATION / COUNTS),
     }
     durable.write_text(home / ROW, json.dumps(facts, indent=1) + "\n")
+
+
+def _fit(session: Session, note: Path, *, resumed: bool) -> tuple[FitResult, float | None]:
+    """Train, and return the largest memory of all sittings; None if one of them left no word."""
+    before = json.loads(note.read_text("utf-8")) if resumed and note.exists() else None
+    _reset_peak()
+    try:
+        result = session.fit(resume=True)
+    finally:
+        now = _peak_mb()
+        unknown = now is None or (resumed and before is None)
+        peak = None if unknown else max(now or 0.0, before or 0.0)
+        durable.write_text(note, json.dumps(peak))
+    return result, peak
 
 
 def _session(row: Row, run: Path, console: Console) -> tuple[Session, Segmenter | Opponent]:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -120,6 +121,17 @@ def test_a_comparison_that_was_killed_goes_on(road, tmp_path):
     assert done.returncode == 0, done.stderr.decode()[-2000:]
     assert list(json.loads((tmp_path / "out" / "comparison.json").read_text())) == ["lora", "norm"]
     assert first.stat().st_mtime_ns == stamp
+
+
+def test_the_peak_is_that_of_all_sittings(tmp_path, monkeypatch):
+    session, note = SimpleNamespace(fit=lambda resume: "fitted"), tmp_path / "peak.json"
+    monkeypatch.setattr(compare, "_reset_peak", lambda: None)
+    peaks = iter([700.0, 900.0, 300.0, 500.0])
+    monkeypatch.setattr(compare, "_peak_mb", lambda: next(peaks))
+    found = [compare._fit(session, note, resumed=resumed)[1] for resumed in (False, True, True)]
+    assert found == [700.0, 900.0, 900.0]
+    note.unlink()  # killed before it could say
+    assert compare._fit(session, note, resumed=True)[1] is None
 
 
 def test_the_key_holds_what_decides_the_result(tmp_path, road):
