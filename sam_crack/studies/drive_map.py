@@ -159,7 +159,8 @@ def _course(points: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Drop bends that no map shows."""
     # the tolerance of `simplify` is half a pixel
     thinned: np.ndarray[Any, Any] = simplify((points - points[0]) / (2 * SIMPLEST_M))
-    return thinned * (2 * SIMPLEST_M) + points[0]
+    course: np.ndarray[Any, Any] = thinned * (2 * SIMPLEST_M) + points[0]
+    return course
 
 
 def _section_features(drive: DriveMap) -> Iterator[Feature]:
