@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import struct
 from collections.abc import Mapping, Sequence
@@ -20,14 +21,13 @@ WKB_LINE, WKB_MULTI_LINE = 2, 5
 def need_geopackage() -> Any:  # noqa: ANN401 - a module that is untyped and may be absent
     """Return pyogrio, or say how to get it."""
     try:
-        import pyogrio
+        return importlib.import_module("pyogrio")
     except ImportError as error:
         raise UsageError(
             "a GeoPackage needs pyogrio, which is not installed",
             "the extra `geo`",
             "pip install 'sam-crack[geo]', or leave out --gpkg: QGIS opens cracks.geojson too",
         ) from error
-    return pyogrio
 
 
 def write_geopackage(path: Path, layers: Mapping[str, Sequence[Feature]]) -> None:
