@@ -124,9 +124,9 @@ class DemoOptions:
     """Held-back 3840x2160 frames that the tuned model looks at. Example: 8."""
     seed: Annotated[int, Range(0, 2**31 - 100)] = 0
     """Which road is rendered, and how training is shuffled. Example: 7."""
-    start: str = "base"
+    start: str = "practice"
     """Trained checkpoint to begin with, by name or folder; `base` begins with SAM as published.
-    Example: practice."""
+    Example: base."""
     size: Annotated[tuple[int, int], Range(64, 8192)] = (2160, 3840)
     """Frame height,width in pixels; smaller ones are for a quick look. Example: 1080,1920."""
 
