@@ -115,7 +115,7 @@ def scatter_lengths(
         axes.set_xlabel(f"true length, {unit}")
         axes.set_ylabel(f"measured length, {unit}")
         lost = f", {int((~known).sum())} without a pair" if not known.all() else ""
-        note = f"{len(x)} crack{'s' * (len(x) > 1)}{lost}; band: 10 %"
+        note = f"n = {len(x)}{lost}; band 10 %"
         _title(axes, f"Median error {np.median(error):.1f} %", note)
         return _render(figure, format)
 

@@ -48,7 +48,6 @@ class Taught:
 
     before: Validation
     result: FitResult
-    seconds: float
 
 
 def run_demo(options: DemoOptions, console: Console) -> dict[str, object]:
@@ -155,11 +154,10 @@ def _teach(
     if start != FROM_BASE:
         start_from(Path(start), session.segmenter, console)
     before = session.validator(0)
-    began = time.perf_counter()
     result = session.fit(resume=True)
     after = result.best or before
     console.say(
         f"      validation IoU {before.iou:.3f} before, {after.iou:.3f} after "
         f"(threshold {after.threshold:.2f}, chosen there)"
     )
-    return Taught(before=before, result=result, seconds=time.perf_counter() - began)
+    return Taught(before=before, result=result)

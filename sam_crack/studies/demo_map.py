@@ -23,10 +23,11 @@ def road_map(results: Sequence[FrameResult], drive: Path) -> page.RoadMap:
         for crack in result.cracks:
             if crack.ground is None:
                 continue
-            ground = crack.ground
+            ground, false = crack.ground, any(crack is other for other in result.false_cracks)
             text = (
                 f"{crack.kind}, {ground.length_mm / 1000:.1f} m long, "
                 f"{ground.width_mean_mm:.0f} mm wide, frame {result.name}"
+                f"{'; a false alarm' * false}"
             )
             line = max(crack.lines, key=len)
             on_road = camera.to_ground(line[:: max(1, len(line) // POINTS_PER_MARK)])
@@ -34,12 +35,14 @@ def road_map(results: Sequence[FrameResult], drive: Path) -> page.RoadMap:
                 offset(place[0], place[1], place[2], x_right_m=x, z_ahead_m=z) for x, z in on_road
             ]
             marks.append(page.Mark(lat_lon=course, severity=ground.severity, text=text))
+    num_false = sum(len(result.false_cracks) for result in results)
     return page.RoadMap(
         title="Map of the drive",
         track=list(zip(track.lat_deg.tolist(), track.lon_deg.tolist(), strict=True)),
         marks=marks,
-        note="Severity by mean width (ASTM D6433, asphalt). Only the held-back end of the "
-        "track was looked at.",
+        note="Severity by mean width (ASTM D6433, asphalt), false alarms included: they are "
+        f"{num_false} of the {len(marks)} marks, and their texts say so. Only the held-back end "
+        "of the track was looked at.",
     )
 
 

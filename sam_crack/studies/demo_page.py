@@ -14,7 +14,7 @@ from sam_crack.data.synth.truth import REACH_M
 from sam_crack.measure.metrics import Counts, f1, iou, precision, recall
 from sam_crack.report import page
 from sam_crack.report.html import write_report
-from sam_crack.report.overlay import Label, draw_overlay, thumbnail
+from sam_crack.report.overlay import KEY, Label, draw_overlay, thumbnail
 from sam_crack.report.plots import loss_curve, scatter_lengths
 from sam_crack.studies.demo_map import road_map
 from sam_crack.studies.demo_truth import FrameResult, TrueCrack
@@ -103,6 +103,7 @@ def write_page(
         page.Gallery(
             title="Held-back frames",
             pictures=[_picture(result) for result in results],
+            key=KEY,
             note="Rendered frames that training never saw, further along the road that it learned "
             "on. Lengths are measured through the camera's height, pitch and focal length.",
         ),
@@ -115,7 +116,7 @@ def write_page(
     report = page.Report(
         title="Cracks on a practice drive",
         subtitle=f"{config.model.backbone.name} with {config.model.adapter.method} and a "
-        f"{config.model.head.kind} head, taught for {taught.seconds / 60:.1f} minutes here",
+        f"{config.model.head.kind} head, taught for {_minutes(taught):.1f} minutes here",
         facts=_facts(config, taught, results),
         sections=sections,
     )
@@ -150,6 +151,11 @@ def _facts(config: RunConfig, taught: Taught, results: Sequence[FrameResult]) ->
             "processor",
         ),
     ]
+
+
+def _minutes(taught: Taught) -> float:
+    """Training time over all sittings of a run."""
+    return sum(float(str(row.get("seconds", 0))) for row in taught.result.history) / 60
 
 
 def _picture(result: FrameResult) -> page.Picture:
@@ -215,12 +221,14 @@ def _plots(taught: Taught, results: Sequence[FrameResult]) -> page.Plots:
         )
     ]
     cracks = [crack for result in results for crack in result.true_cracks]
-    pairs = [(c.length_mm, c.measured_length_mm) for c in cracks if c.measured_length_mm]
+    pairs = [
+        (c.length_mm / 1000, c.measured_length_mm / 1000) for c in cracks if c.measured_length_mm
+    ]
     if pairs:
         true, measured = zip(*pairs, strict=True)
         plots.append(
             page.Plot(
-                image=scatter_lengths(true, measured, format="svg"),
+                image=scatter_lengths(true, measured, unit="m", format="svg"),
                 alt="Measured against true crack lengths",
                 caption="Each dot is one crack in one frame; missed cracks are not drawn.",
             )

@@ -32,8 +32,9 @@ def run_train(options: TrainOptions, console: Console, run_config: RunConfig) ->
     """Train adapters and head on a data set, and keep the best checkpoint by validation."""
     train, val = _splits(run_config)
     processes = join_processes()
-    folder = _agreed_folder(options, run_config, processes)
-    with FolderLock(folder) if processes.is_main_process else nullcontext():
+    folder = _agreed_folder(options, run_config, processes) if not options.dry_run else Path()
+    alone = processes.is_main_process and not options.dry_run
+    with FolderLock(folder) if alone else nullcontext():
         session = prepare(
             run_config,
             train,
@@ -51,7 +52,7 @@ def run_train(options: TrainOptions, console: Console, run_config: RunConfig) ->
         for line in first_screen(run_config, session, train, val):
             session.run.console.say(line)
         if options.dry_run:
-            return {"run": folder, "dry_run": True}
+            return {"dry_run": True}
         result = session.fit(resume=options.resume is not None)
         summary = (
             write_record(run_config, session, train, val, result=result)

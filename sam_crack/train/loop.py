@@ -55,7 +55,7 @@ def fit(run: Run, *, resume: bool = False) -> FitResult:
 
     last = start if kept.watch.lost_patience else settings.steps
     bar = run.console.bar(range(start, last), "train", unit="step")
-    with tracking.StopSignal() as stop:
+    with tracking.StopSignal(run.console) as stop:
         for step in bar:
             began = time.perf_counter()
             rate = optim.set_rate(kept.optimizer, step, settings)

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from sam_crack.console import Console
 from sam_crack.train.validate import Validation
 
 Row = dict[str, object]
@@ -59,8 +60,9 @@ def _read(path: Path) -> list[Row]:
 class StopSignal:
     """Turns the first Ctrl-C or SIGTERM into a request; the second one acts as usual."""
 
-    def __init__(self) -> None:
-        self.asked = False
+    def __init__(self, console: Console) -> None:
+        """Say through the console that the request was heard."""
+        self.asked, self._console = False, console
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> StopSignal:
@@ -74,6 +76,7 @@ class StopSignal:
     def _ask(self, number: int, _: FrameType | None) -> None:
         self.asked = True
         signal.signal(number, self._before[number])
+        self._console.warn("stopping after this step and its validation; once more stops at once")
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():

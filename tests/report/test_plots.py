@@ -48,7 +48,7 @@ def test_the_median_error_is_the_one_of_numpy(monkeypatch):
     monkeypatch.setattr("sam_crack.report.plots._title", lambda _, *texts: titles.append(texts))
     true = np.array([100.0, 200, 300, 400, np.nan])
     scatter_lengths(true, true * [1.1, 0.95, 1.0, 1.2, 1.0])
-    assert titles == [("Median error 7.5 %", "4 cracks, 1 without a pair; band: 10 %")]
+    assert titles == [("Median error 7.5 %", "n = 4, 1 without a pair; band 10 %")]
 
 
 @pytest.mark.parametrize("true", [[], [np.nan], [0.0]])
