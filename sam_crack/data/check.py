@@ -11,13 +11,14 @@ from typing import Any
 from sam_crack import durable
 from sam_crack.config.data_verbs import DataCheckOptions
 from sam_crack.console import Console
-from sam_crack.data.dataset import Dataset, open_dataset
+from sam_crack.data.dataset import Dataset
 from sam_crack.data.duplicates import Pair, find_alike
-from sam_crack.data.examine import FrameFacts, examine
+from sam_crack.data.examine import FrameFacts, examine, open_for_check
 from sam_crack.data.findings import (
     Finding,
     Severity,
     judge_counts,
+    judge_encoding,
     judge_frames,
     judge_groups,
     judge_pairs,
@@ -35,13 +36,7 @@ _FEW_CLASSES = 8
 
 def run_data_check(options: DataCheckOptions, console: Console) -> dict[str, object]:
     """Read every frame, compare with what is published, look for leaks; 3 if anything is wrong."""
-    dataset = open_dataset(
-        options.name,
-        options.root,
-        split=options.split or None,
-        classes=options.classes,
-        lists=options.lists,
-    )
+    dataset, mixture = open_for_check(options)
     out = options.out or Path("runs/check") / options.name
     for note in dataset.spec.notes:
         console.say(f"note: {note}")
@@ -50,6 +45,7 @@ def run_data_check(options: DataCheckOptions, console: Console) -> dict[str, obj
     pairs = find_alike([each.look for each in facts])
     findings = [
         *judge_frames(dataset, facts),
+        *judge_encoding(dataset, facts, mixture, options.classes),
         *judge_counts(dataset, split=options.split),
         *judge_groups(dataset),
         *judge_pairs(dataset, facts, pairs),
@@ -65,8 +61,10 @@ def run_data_check(options: DataCheckOptions, console: Console) -> dict[str, obj
     console.say()
     written = ["manifest.json", "check.json", *(["worst_pairs.png"] if pictures else [])]
     console.say(f"{out}: {', '.join(written)}")
-    found = f"{errors} error{'s' * (errors != 1)}" if errors else "nothing wrong"
-    console.say(f"{options.name}: {len(dataset)} frames, {found}")
+    warnings = sum(each.severity == "warning" for each in findings)
+    counts = [(errors, "error"), (warnings, "warning")]
+    found = ", ".join(f"{number} {word}{'s' * (number != 1)}" for number, word in counts if number)
+    console.say(f"{options.name}: {len(dataset)} frames, {found or 'nothing wrong'}")
     return result | {"out": str(out), "exit_code": BadInput.exit_code if errors else 0}
 
 
@@ -218,11 +216,13 @@ def _say(
                 console.say(f"  {each.text}")
             if len(members) > _SHOWN:
                 console.say(f"  and {len(members) - _SHOWN} more, all in check.json")
-    if dataset.spec.name == "folder":
-        _say_flags(dataset, console)
+    mixed = any(each.kind == "mixed encodings" for each in findings)
+    if dataset.spec.name == "folder" and not mixed:
+        serious = any(each.severity != "note" for each in findings)
+        _say_flags(dataset, console, settle=serious)
 
 
-def _say_flags(dataset: Dataset, console: Console) -> None:
+def _say_flags(dataset: Dataset, console: Console, *, settle: bool) -> None:
     """Print the command that trains on a folder whose encoding was found out."""
     flags = next(
         (
@@ -233,7 +233,8 @@ def _say_flags(dataset: Dataset, console: Console) -> None:
         "",
     )
     console.say()
-    console.say("train on it as it was read here with")
+    first = "once the errors and warnings above are settled, " if settle else ""
+    console.say(f"{first}train on it as it was read here with")
     console.say(
         f"  sam-crack train --config folder --data.root {dataset.root} --data.classes '{flags}'"
     )

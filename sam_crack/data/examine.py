@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sam_crack.data.dataset import Dataset
+from sam_crack.config.data_verbs import DataCheckOptions
+from sam_crack.data.dataset import Dataset, open_dataset
 from sam_crack.data.duplicates import Fingerprint, fingerprint
-from sam_crack.data.formats.images import opened
+from sam_crack.data.formats.images import opened, read_raw_mask
+from sam_crack.data.sets.folder import MixedMasks, Seen, see
 from sam_crack.data.sets.spec import Annotation, Record
 from sam_crack.errors import SamCrackError
 
@@ -37,8 +39,31 @@ class FrameFacts:
     labels: str = ""
     """Hash of the decoded mask."""
     look: Fingerprint | None = None
+    seen: Seen | None = None
+    """What the mask file of a folder of anyone's holds as stored."""
     problems: tuple[tuple[str, str], ...] = field(default=())
     """(kind, sentence) of everything wrong with this frame alone."""
+
+
+def open_for_check(options: DataCheckOptions) -> tuple[Dataset, MixedMasks | None]:
+    """Open a set; masks of several encodings are read with a class per number, to be shown."""
+
+    def opened_with(classes: tuple[str, ...]) -> Dataset:
+        return open_dataset(
+            options.name,
+            options.root,
+            split=options.split or None,
+            classes=classes,
+            lists=options.lists,
+        )
+
+    try:
+        return opened_with(options.classes), None
+    except MixedMasks as mixture:
+        dataset = opened_with(tuple(f"value_{value}={value}" for value in mixture.values))
+        # Nobody stated this reading, and none is to be trained on.
+        notes = tuple(note for note in dataset.spec.notes if note.startswith("pairs: "))
+        return replace(dataset, spec=replace(dataset.spec, notes=notes)), mixture
 
 
 def examine(dataset: Dataset, index: int) -> FrameFacts:
@@ -55,9 +80,12 @@ def examine(dataset: Dataset, index: int) -> FrameFacts:
     except SamCrackError as error:
         problems.append(("unreadable picture", str(error)))
     areas: tuple[int, ...] = ()
-    ignored, labels = 0, ""
+    ignored, labels, seen = 0, "", None
     if record.masks:
         try:
+            if dataset.spec.name == "folder":
+                seen = see(record.masks["mask"], read_raw_mask(record.masks["mask"]))
+                problems += _lossy(seen)
             found = dataset.read_mask(index)
             areas, labels = _areas(found, len(dataset.classes)), _hash(found.mask)
             ignored = int(np.count_nonzero(found.ignore)) if found.ignore is not None else 0
@@ -74,6 +102,7 @@ def examine(dataset: Dataset, index: int) -> FrameFacts:
         pixels=pixels,
         labels=labels,
         look=look,
+        seen=seen,
         problems=tuple(problems),
     )
 
@@ -103,6 +132,14 @@ def _ends_well(path: Path) -> bool:
         file.seek(0, 2)
         file.seek(max(0, file.tell() - _JPEG_TAIL))
         return b"\xff\xd9" in file.read()
+
+
+def _lossy(seen: Seen) -> list[tuple[str, str]]:
+    """Say that a mask's format smears its values."""
+    if seen.lossless:
+        return []
+    text = f"{seen.path}: JPEG and WebP smear the values of a mask, save it as PNG"
+    return [("lossy mask", text)]
 
 
 def _areas(found: Annotation, num_classes: int) -> tuple[int, ...]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import Literal
 
 from sam_crack.data.dataset import Dataset
 from sam_crack.data.duplicates import NEAR_LIKENESS, Pair, same_values
 from sam_crack.data.examine import FrameFacts
+from sam_crack.data.sets.folder import MixedMasks, find_mixture
 
 Severity = Literal["error", "warning", "note"]
 _SEVERITY: dict[str, Severity] = {
@@ -19,6 +21,7 @@ _SEVERITY: dict[str, Severity] = {
     "no end marker": "warning",
     "all ignored": "warning",
     "full mask": "warning",
+    "lossy mask": "warning",
     "empty mask": "note",
     "EXIF orientation": "note",
 }
@@ -66,6 +69,65 @@ def judge_frames(dataset: Dataset, facts: Sequence[FrameFacts]) -> Iterator[Find
             "no foreground",
             f"all {len(read)} masks are empty: check classes and encoding",
         )
+
+
+def judge_encoding(
+    dataset: Dataset,
+    facts: Sequence[FrameFacts],
+    mixture: MixedMasks | None,
+    classes: Sequence[str],
+) -> Iterator[Finding]:
+    """Judge whether all masks mean the same by their numbers, and the right way round.
+
+    Args:
+        dataset: The set that was read.
+        facts: What was found in each frame.
+        mixture: What opening the set refused, if it did.
+        classes: The classes as asked for; values that they state are classes.
+    """
+    values = [name.partition("=")[2] for name in classes]
+    stated = frozenset(int(value) for value in values if value.isdecimal())
+    found = find_mixture([each.seen for each in facts if each.seen], stated) or mixture
+    if found:
+        yield Finding("error", "mixed encodings", str(found))
+    if not dataset.spec.pairs_by_name or (len(dataset.classes) > 1 and not found):
+        return
+    shares = dict[str, float]()
+    for record, each in zip(dataset.records, facts, strict=True):
+        counted = each.size[0] * each.size[1] - each.ignored_px
+        name = str(next(iter(record.masks.values()), record.id))
+        if found and each.seen:
+            shares[name] = each.seen.share
+        elif each.areas and counted:
+            shares[name] = sum(each.areas[1:]) / counted
+    # Empty and full masks have findings of their own.
+    yield from _judge_polarity({name: share for name, share in shares.items() if 0 < share < 1})
+
+
+def _judge_polarity(shares: dict[str, float]) -> Iterator[Finding]:
+    """Judge by shares of foreground whether masks, or all of them, are inverted."""
+    if not shares:
+        return
+    middle = median(shares.values())
+    high = {name: share for name, share in shares.items() if share > 0.5}
+    low = {name: share for name, share in shares.items() if share < 0.5}
+    apart = high and low and median(low.values()) < 0.25 and median(high.values()) > 0.75
+    odd = dict[str, float]()
+    if middle < 0.25 or (apart and len(high) <= len(low)):
+        odd, mostly = high, "foreground"
+    elif middle > 0.75 or apart:
+        odd, mostly = low, "background"
+    for name, share in odd.items():
+        text = f"{name}: {share:.1%} foreground, the median of the set {middle:.1%}"
+        yield Finding(
+            "warning",
+            "inverted mask?",
+            f"{text}; mostly {mostly}, out of line with the rest: inverted?",
+        )
+    if middle > 0.5:
+        text = f"half of the {len(shares)} masks are more than {middle:.0%} foreground"
+        todo = "the encoding may be inverted; if black is the class, open it with --classes crack=0"
+        yield Finding("warning", "mostly foreground", f"{text}: {todo}")
 
 
 def judge_counts(dataset: Dataset, *, split: str = "") -> Iterator[Finding]:

@@ -19,6 +19,7 @@ from sam_crack.data.dataset import open_dataset
 from sam_crack.data.duplicates import NEAR_BITS, Fingerprint, find_alike, fingerprint, likeness
 from sam_crack.data.examine import examine
 from sam_crack.data.survey import survey
+from sam_crack.errors import BadInput
 from tests.data.sets.fake_layouts import ROADS
 from tests.data.small_set import crack, scene, write_lists, write_set
 
@@ -189,6 +190,122 @@ def test_an_unknown_folder_is_answered_with_its_encoding(root: Path, out: Path, 
     assert code == 0
     assert "grey levels 0, 1" in text
     assert "--data.classes 'foreground=1'" in text
+
+
+def masks(root: Path, *values: int) -> None:
+    """Give the masks of a set the values in turn for their foreground."""
+    for place, path in enumerate(sorted((root / "masks").iterdir())):
+        marked = np.where(read(path) > 0, values[place % len(values)], 0).astype(np.uint8)
+        Image.fromarray(marked).save(path)
+
+
+@pytest.mark.parametrize("other", [1, 128])
+@pytest.mark.parametrize("classes", [(), ("crack",), ("crack=255",)])
+def test_masks_of_two_encodings_are_an_error(root: Path, out: Path, other: int, classes: tuple):
+    masks(root, 255, other, 255)
+    result = check(root, out, "folder", classes=classes)
+    assert (result["exit_code"], kinds(result)) == (3, ["mixed encodings"])
+    text = next(each["text"] for each in result["findings"] if each["severity"] == "error")
+    assert "5 with 0, 255 (such as f000.png" in text
+    assert f"3 with 0, {other} (such as f001.png" in text
+    assert f"--classes value_{other}={other},value_255=255" in text
+
+
+def test_no_training_is_offered_on_two_encodings_and_none_begins(root: Path, out: Path, run_cli):
+    masks(root, 255, 1)
+    code, text, _ = run_cli("data", "check", "folder", root, "--out", out, "--workers", 0)
+    assert code == 3
+    assert not [word for word in ("sam-crack train", "ignore", "nothing wrong") if word in text]
+    with pytest.raises(BadInput, match="masks of 2 encodings"):
+        open_dataset("folder", root)
+
+
+def test_one_mask_among_many_is_found_beyond_the_sample(tmp_path: Path, out: Path):
+    root = write_set(tmp_path / "set", 100)
+    odd = root / "masks" / "f001.png"  # every second of a hundred is looked at on opening
+    Image.fromarray((read(odd) > 0).astype(np.uint8)).save(odd)
+    open_dataset("folder", root)
+    assert "mixed encodings" in kinds(check(root, out, "folder"))
+
+
+@pytest.mark.parametrize(
+    ("values", "classes"),
+    [((1, 2), ()), ((1, 2, 3, 100), ()), ((1, 255), ("spall=1", "crack=255"))],
+)
+def test_classes_that_never_meet_are_no_mixture(
+    root: Path, out: Path, values: tuple, classes: tuple
+):
+    masks(root, *values)
+    assert kinds(check(root, out, "folder", classes=classes)) == []
+
+
+def test_void_that_meets_the_class_is_no_mixture(root: Path, out: Path):
+    masks(root, 255, 1)
+    path = root / "masks" / "f001.png"
+    both = read(path).copy()
+    both[:3] = 255
+    Image.fromarray(both).save(path)
+    assert kinds(check(root, out, "folder")) == []
+
+
+def test_indices_with_void_in_some_masks_are_no_mixture(root: Path, out: Path):
+    for place, path in enumerate(sorted((root / "masks").iterdir())):
+        indices = np.where(read(path) > 0, place + 1, 0).astype(np.uint8)
+        indices[:3] = 255 * (place < 3)
+        Image.fromarray(indices).save(path)
+    result = check(root, out, "folder")
+    assert (kinds(result), len(result["classes"])) == ([], 8)
+    assert "255 taken as ignore" in " ".join(result["notes"])
+
+
+def test_bits_beside_black_and_white_are_read_as_one(root: Path, out: Path):
+    before = check(root, out, "folder")["classes"]
+    path = root / "masks" / "f003.png"
+    Image.fromarray(read(path) > 0).save(path)
+    result = check(root, out, "folder")
+    assert (kinds(result), result["classes"]) == ([], before)
+    assert "flags: --classes foreground" in result["notes"]
+
+
+def invert(root: Path, *places: int) -> None:
+    for place in places:
+        path = root / "masks" / f"f{place:03d}.png"
+        Image.fromarray(255 - read(path)).save(path)
+
+
+@pytest.mark.parametrize("name", ["folder", "uav"])
+@pytest.mark.parametrize("places", [(2,), (0, 3, 5), (1, 2, 4, 6)])
+def test_inverted_masks_are_named(root: Path, out: Path, name: str, places: tuple):
+    invert(root, *places)
+    result = check(root, out, name)
+    named = [each["text"] for each in result["findings"] if each["kind"] == "inverted mask?"]
+    assert all(f"f{place:03d}.png" in text for place, text in zip(places, named, strict=True))
+    assert (kinds(result), result["exit_code"]) == ([], 0)
+
+
+def test_one_mask_the_right_way_round_among_inverted_ones(root: Path, out: Path):
+    invert(root, *range(7))
+    result = check(root, out, "folder")
+    assert kinds(result, "warning") == ["inverted mask?", "mostly foreground"]
+    assert "f007.png" in result["findings"][0]["text"]
+    assert "mostly background, out of line" in result["findings"][0]["text"]
+
+
+def test_a_set_drawn_in_black_is_warned_of_and_mended_by_its_flag(root: Path, out: Path):
+    sound = check(root, out, "folder")["classes"][0]["pixels"]
+    invert(root, *range(8))
+    assert kinds(check(root, out, "folder"), "warning") == ["mostly foreground"]
+    mended = check(root, out, "folder", classes=("crack=0",))
+    assert (mended["findings"], mended["classes"][0]["pixels"]) == ([], sound)
+
+
+def test_a_jpeg_mask_is_named(root: Path, out: Path):
+    path = root / "masks" / "f002.png"
+    Image.fromarray(read(path)).save(path.with_suffix(".jpg"), quality=95)
+    path.unlink()
+    result = check(root, out, "folder")
+    assert kinds(result, "warning") == ["lossy mask"]
+    assert "f002.jpg" in result["findings"][0]["text"]
 
 
 def test_a_pool_finds_what_one_process_finds(tmp_path: Path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import colorsys
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,13 +85,18 @@ def stated_encoding(stated: Mapping[str, str], classes: tuple[str, ...]) -> Gues
     )
 
 
-def guess_encoding(masks: Sequence[Path], classes: tuple[str, ...] = ()) -> Guess:
+def guess_encoding(
+    masks: Sequence[Path],
+    classes: tuple[str, ...] = (),
+    *,
+    read: Callable[[Path], RawMask] = read_raw_mask,
+) -> Guess:
     """Look at masks spread over the set, and decide among bits, levels, indices and colours."""
     counts: Counter[int] = Counter()
     kinds: set[str] = set()
     lossless = True
     for path in masks[:: max(1, len(masks) // _SAMPLED)][:_SAMPLED]:
-        raw = read_raw_mask(path)
+        raw = read(path)
         kinds.add(raw.kind)
         lossless = lossless and raw.lossless
         counts.update(_count(raw, as_colour=raw.kind == "colour"))
@@ -151,12 +156,12 @@ def _from_levels(counts: Counter[int], kinds: set[str], example: Path) -> Guess:
     """Decide among black and white, and one class per level."""
     values = sorted(counts)
     marked = [value for value in values if value]
-    if kinds == {"bit"} or values in ([0, 255], [255]) or (marked == [1] and "bit" in kinds):
+    if values in ([0, 255], [255]) or ("bit" in kinds and {*marked} <= {1, 255}):
         return Guess(
             encoding=BLACK_WHITE,
             classes=named_classes(["foreground"]),
             why=f"black and white ({', '.join(map(str, values))})",
-            flags="foreground" if kinds == {"bit"} else "foreground=255",
+            flags="foreground" if "bit" in kinds else "foreground=255",
         )
     if len(values) > 8 and _clear_share(counts) >= 0.97:
         return Guess(
