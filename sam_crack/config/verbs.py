@@ -122,7 +122,7 @@ class DemoOptions:
     """Training steps of 4 crops; 60 take two to three minutes on two cores. Example: 200."""
     frames: Annotated[int, Range(2, 100)] = 4
     """Held-back 3840x2160 frames that the tuned model looks at. Example: 8."""
-    seed: Annotated[int, Range(0, 2**31 - 100)] = 0
+    seed: Annotated[int, Range(0, 2**31 - 100)] = 4
     """Which road is rendered, and how training is shuffled. Example: 7."""
     start: str = "practice"
     """Trained checkpoint to begin with, by name or folder; `base` begins with SAM as published.
