@@ -6,6 +6,7 @@ outcome that is neither a result nor a SamCrackError, the slowest case and the p
 
 import io
 import json
+import re
 import resource
 import sys
 import time
