@@ -28,6 +28,12 @@ def test_it_is_short():
     assert len(README.splitlines()) <= 200
 
 
+def test_links_and_pictures_lead_somewhere():
+    targets = re.findall(r"\]\(([^)#]+)\)", README)
+    assert "docs/demo.jpg" in targets
+    assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
 def test_commands_are_found():
     assert len(COMMANDS) > 8
 

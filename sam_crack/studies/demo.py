@@ -46,6 +46,8 @@ SPACING_M = 25.0
 class Taught:
     """What the training part of the demo leaves behind."""
 
+    start: str
+    """Checkpoint that training began with, or `base`."""
     before: Validation
     result: FitResult
 
@@ -160,4 +162,4 @@ def _teach(
         f"      validation IoU {before.iou:.3f} before, {after.iou:.3f} after "
         f"(threshold {after.threshold:.2f}, chosen there)"
     )
-    return Taught(before=before, result=result)
+    return Taught(start=start, before=before, result=result)
