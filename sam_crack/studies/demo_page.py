@@ -156,7 +156,7 @@ def _facts(config: RunConfig, taught: Taught, results: Sequence[FrameResult]) ->
 
 
 def _minutes(taught: Taught) -> float:
-    """Training time over all sittings of a run."""
+    """Training time over all starts of a run."""
     return sum(float(str(row.get("seconds", 0))) for row in taught.result.history) / 60
 
 

@@ -123,7 +123,7 @@ def test_a_comparison_that_was_killed_goes_on(road, tmp_path):
     assert first.stat().st_mtime_ns == stamp
 
 
-def test_the_peak_is_that_of_all_sittings(tmp_path, monkeypatch):
+def test_the_peak_is_that_of_all_starts(tmp_path, monkeypatch):
     session, note = SimpleNamespace(fit=lambda resume: "fitted"), tmp_path / "peak.json"
     monkeypatch.setattr(compare, "_reset_peak", lambda: None)
     peaks = iter([700.0, 900.0, 300.0, 500.0])
