@@ -119,7 +119,7 @@ def finish_row(row: Row, home: Path, options: CompareOptions, console: Console) 
 
 
 def _fit(session: Session, note: Path, *, resumed: bool) -> tuple[FitResult, float | None]:
-    """Train, and return the largest memory over all its starts; None if one of them left no word."""
+    """Train, and return the largest memory over all its starts; None if one left no word."""
     before = json.loads(note.read_text("utf-8")) if resumed and note.exists() else None
     _reset_peak()
     try:
