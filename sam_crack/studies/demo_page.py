@@ -197,7 +197,7 @@ def _table(results: Sequence[FrameResult]) -> page.Table:
         ],
         rows=rows,
         note=f"The part of each crack inside the frame, not hidden, within {REACH_M:g} m. "
-        "An empty cell is a crack that was missed.",
+        "A dash is a crack that was missed.",
     )
 
 
