@@ -7,12 +7,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from sam_crack import durable
 from sam_crack.config.look_verbs import PredictOptions
 from sam_crack.console import Console
-from sam_crack.errors import BadInput, Interrupted, UsageError
+from sam_crack.errors import BadInput, Interrupted
+from sam_crack.infer.device import choose_device
 from sam_crack.infer.frames import Frame, FrameStream, open_frames
 from sam_crack.infer.pipeline import run_pipeline
 from sam_crack.infer.predict import Prediction, Predictor
@@ -37,7 +36,7 @@ def run_predict(options: PredictOptions, console: Console) -> dict[str, object]:
     """Find and measure the cracks of frames; what cannot be read is listed and does not stop it."""
     parse_road(options.road)  # before anything takes long
     camera = load_camera(options.camera) if options.camera else None
-    device = _device(options.device)
+    device = choose_device(options.device)
     if options.gpkg:
         need_geopackage()
     stream = open_frames(options.paths, exclude=options.out or RUNS)
@@ -78,20 +77,6 @@ def run_predict(options: PredictOptions, console: Console) -> dict[str, object]:
         )
     _say_result(folder, summary, console)
     return {"out": folder, **summary, "exit_code": BadInput.exit_code * bool(summary["errors"])}
-
-
-def _device(name: str) -> torch.device:
-    """Choose where to compute."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise UsageError(
-            f"device {name!r} is not available here", "auto, cpu, cuda or cuda:N", "use auto"
-        ) from error
-    return device
 
 
 def _first_screen(stream: FrameStream, predictor: Predictor, known: int) -> str:
