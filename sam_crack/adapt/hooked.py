@@ -7,14 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from sam_crack.errors import UsageError
 
 from .adalora import RankSchedule
 from .methods import METHODS
-from .store import compare_facts, read_facts, read_tensors, write_facts, write_tensors
+from .store import read_into, write_facts, write_tensors
 
 CONTAINER = "adapters"
 
@@ -116,10 +115,4 @@ class Hooked:
 
     def load(self, folder: Path) -> None:
         """Read tensors that `save` wrote."""
-        path = folder / "adapter.json"
-        compare_facts(path, read_facts(path), self.facts)
-        own = self.parameters()
-        tensors = read_tensors(folder / "adapter.safetensors", own)
-        with torch.no_grad():
-            for name, parameter in own.items():
-                parameter.copy_(tensors[name])
+        read_into(folder, self.facts, self.parameters())

@@ -9,13 +9,13 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
-from torch import Tensor
+from torch import Tensor, nn
 
 from sam_crack import durable
 from sam_crack.errors import BadInput, IntegrityError
 
 _AS_WRITTEN = ("the file as it was written", "copy or save the adapter again")
-PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
+PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
@@ -80,7 +80,9 @@ def read_tensors(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor
 def _require(path: Path) -> None:
     if path.is_file():
         return
-    pickles = sorted(found.name for kind in PICKLES for found in path.parent.glob(kind))
+    pickles = sorted(
+        found.name for found in path.parent.glob("*") if found.suffix.lower() in PICKLES
+    )
     if pickles:
         raise BadInput(
             f"{path.parent}: {', '.join(pickles)} would be unpickled, which can run any code",
@@ -97,3 +99,15 @@ def _require(path: Path) -> None:
 def _short(value: object) -> str:
     text = json.dumps(value, sort_keys=True)
     return text if len(text) <= 120 else f"{text[:117]}..."
+
+
+def read_into(
+    folder: Path, facts: Mapping[str, object], parameters: Mapping[str, nn.Parameter]
+) -> None:
+    """Fill parameters from `adapter.json` and `adapter.safetensors` of the same method."""
+    described = folder / "adapter.json"
+    compare_facts(described, read_facts(described), facts)
+    tensors = read_tensors(folder / "adapter.safetensors", parameters)
+    with torch.no_grad():
+        for name, parameter in parameters.items():
+            parameter.copy_(tensors[name])

@@ -14,7 +14,7 @@ from sam_crack.errors import UsageError
 
 from .adalora import RankSchedule
 from .sites import Sites
-from .store import compare_facts, read_facts, read_tensors, write_facts, write_tensors
+from .store import read_into, write_facts, write_tensors
 
 
 class Selected:
@@ -79,13 +79,7 @@ class Selected:
 
     def load(self, folder: Path) -> None:
         """Read weights that `save` wrote."""
-        path = folder / "adapter.json"
-        compare_facts(path, read_facts(path), self.facts)
-        chosen = self.parameters()
-        tensors = read_tensors(folder / "adapter.safetensors", chosen)
-        with torch.no_grad():
-            for name, weight in chosen.items():
-                weight.copy_(tensors[name])
+        read_into(folder, self.facts, self.parameters())
         self._forget_caches()
 
     def _assign(self, values: Mapping[str, Tensor]) -> None:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from sam_crack import __version__, durable
-from sam_crack.adapt.store import read_tensors, write_tensors
+from sam_crack.adapt.store import PICKLES, read_tensors, write_tensors
 from sam_crack.config.values import plain
 from sam_crack.errors import IntegrityError
 from sam_crack.model.description import (
@@ -33,7 +33,6 @@ from sam_crack.model.segmenter import Segmenter, build_segmenter
 
 HEAD = "head.safetensors"
 ADAPTER = "adapter"
-PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 
 
 def save_checkpoint(segmenter: Segmenter, folder: Path, meta: CheckpointMeta) -> None:
