@@ -114,6 +114,12 @@ class DataConfig:
     """Split to learn from. Example: train."""
     val: str = "val"
     """Split on which the threshold and the best checkpoint are chosen. Example: val."""
+    hold_out: Annotated[int, Range(1)] | None = None
+    """Where no split is published for it: validate on at least so many frames of `train`, whole
+    groups of them, which are then not learnt from. Example: 2."""
+    limit: Annotated[int, Range(1)] | None = None
+    """Learn from at most so many frames, drawn by the seed; a larger draw holds the smaller. Empty
+    takes all. Example: 5."""
     classes: tuple[str, ...] = ()
     """Classes taken as foreground, in order; empty takes all of the data set.
     Example: crack,pothole."""

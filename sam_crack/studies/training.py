@@ -16,7 +16,7 @@ from sam_crack.config.schema import RunConfig
 from sam_crack.config.verbs import TrainOptions
 from sam_crack.console import Console
 from sam_crack.data.dataset import Dataset
-from sam_crack.data.opening import open_samples
+from sam_crack.data.opening import open_splits
 from sam_crack.data.store import Store
 from sam_crack.errors import BadInput, UsageError
 from sam_crack.model.checkpoint import load_checkpoint
@@ -30,7 +30,7 @@ RUNS = Path("runs")
 
 def run_train(options: TrainOptions, console: Console, run_config: RunConfig) -> dict[str, object]:
     """Train adapters and head on a data set, and keep the best checkpoint by validation."""
-    train, val = _splits(run_config)
+    train, val = open_splits(run_config.data, seed=run_config.seed)
     processes = join_processes()
     folder = _agreed_folder(options, run_config, processes) if not options.dry_run else Path()
     alone = processes.is_main_process and not options.dry_run
@@ -75,29 +75,6 @@ def start_from(folder: Path, segmenter: Segmenter, console: Console) -> None:
         )
     segmenter.load_state_dict(other.state_dict())
     console.say(f"starting from {folder}, trained for {meta.steps} steps")
-
-
-def _splits(config: RunConfig) -> tuple[Dataset | Store, Dataset | Store]:
-    """Open training and validation split."""
-    data = config.data
-    if data.root is None:
-        raise UsageError(
-            "data.root is not set",
-            "the folder in which the data set lies as published",
-            "add --data.root FOLDER",
-        )
-    train, val = (
-        open_samples(data.name, data.root, split=split, classes=data.classes, lists=data.lists)
-        for split in (data.train, data.val)
-    )
-    shared = {record.id for record in train.records} & {record.id for record in val.records}
-    if shared:
-        raise BadInput(
-            f"{len(shared)} samples are in both {data.train} and {data.val}, first {min(shared)}",
-            "splits that share nothing",
-            "see `sam-crack data split`",
-        )
-    return train, val
 
 
 def _agreed_folder(options: TrainOptions, config: RunConfig, processes: PartialState) -> Path:
