@@ -26,6 +26,8 @@ AdapterMethod = Literal[
 ]
 Target = Literal["q", "k", "v", "qkv", "proj", "mlp"]
 HeadKind = Literal["pyramid", "sam", "hires"]
+MIN_SCALE = 0.05
+"""A crop shrunk more than this would be cut from half a gigapixel."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +72,8 @@ class HeadConfig:
     """Foreground classes; 1 gives a single logit, more give background plus one each.
     Example: 4."""
     boundary: bool = False
-    """Add one channel for the borders between touching instances."""
+    """Add one channel for the borders of instances, by which touching ones are told apart; `rim` in
+    train.losses teaches it, from a data set with instances."""
     stride: Literal[2, 4] | None = None
     """Pixels per logit; empty takes 2 for pyramid and 4 for the others."""
     width: Annotated[int, Range(8, 512)] = 64
@@ -129,7 +132,13 @@ class DataConfig:
     """Share of the other crops that are placed on dark lines and edges free of foreground, such as
     joints, tar and shadows; the rest is anywhere. Example: 0.5."""
     scale: tuple[float, float] = (1.0, 1.0)
-    """Smallest and largest factor by which a crop is resized. Example: 0.5,2."""
+    """Smallest and largest factor by which a crop is resized. Example: 0.25,2."""
+    scale_share: Annotated[float, Range(0, 1)] = 1.0
+    """Share of crops that are resized by `scale`; the others keep the scale of their frame.
+    Example: 0.5."""
+    region_only: bool = False
+    """Learn from and validate on the region that the data set says was looked at, such as the lane
+    in dnit; what lies outside counts neither for nor against. Without a region all counts."""
     flip: Literal["none", "mirror", "dihedral"] = "mirror"
     """mirror: left and right, as for roads ahead; dihedral: quarter turns too, as for tissue and
     for pavement from above."""
@@ -148,6 +157,16 @@ class DataConfig:
     num_workers: Annotated[int, Range(0, 64)] = 0
     """Processes that prepare crops; 0 prepares them in the training process. Example: 4."""
 
+    def __post_init__(self) -> None:
+        """Refuse factors that no crop can be resized by."""
+        low, high = self.scale
+        if not MIN_SCALE <= low <= high <= 1 / MIN_SCALE:
+            raise UsageError(
+                f"data.scale: {low:g},{high:g}",
+                f"smallest before largest factor, {MIN_SCALE:g} to {1 / MIN_SCALE:g}",
+                "write 1,1 for none, or for example 0.25,2",
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
@@ -159,6 +178,9 @@ class TrainConfig:
     """Crops per process and forward pass. Example: 8."""
     accumulate: Annotated[int, Range(1)] = 1
     """Forward passes per optimiser step. Example: 2."""
+    probe_batch: bool = False
+    """Try before training how many crops fit into memory at once, and share the
+    batch_size x accumulate crops of a step out anew; the crops of a step stay the same."""
     lr: Annotated[float, Range(0, 1)] = 5e-4
     """Peak learning rate of adapters. Example: 1e-4."""
     head_lr: Annotated[float, Range(0, 1)] = 1e-3
@@ -185,11 +207,12 @@ class TrainConfig:
     passes every crop through the encoder. Example: 512."""
     track: Literal["none", "wandb", "tensorboard"] = "none"
     """Where to report besides metrics.jsonl. wandb stays offline unless WANDB_MODE=online is set;
-    tensorboard has to be installed."""
+    tensorboard is an extra: pip install sam-crack[tensorboard]."""
     clip_norm: Annotated[float, Range(0)] = 1.0
     """Largest gradient norm; 0 switches clipping off. Example: 0.5."""
     losses: dict[str, float] = field(default_factory=lambda: {"bce": 1.0, "dice": 1.0})
-    """Loss names and their weights. Example: bce=1,dice=1."""
+    """Loss names and their weights; `rim` teaches the channel of head.boundary.
+    Example: bce=1,dice=1."""
     validate_every: Annotated[int, Range(0)] = 200
     """Steps between validations; 0 validates only at the end. Example: 500."""
     save_every: Annotated[int, Range(0)] = 100

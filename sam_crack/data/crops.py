@@ -73,21 +73,24 @@ class CropDrawer:
         order = np.random.default_rng([self.seed, 0, epoch]).permutation(len(self.samples))
         frame = self._frame(int(order[place]))
         # One stream per question, so that no setting changes the answer to another's.
-        where, turn, look = (
-            np.random.default_rng([self.seed, stream, number]) for stream in (1, 2, 3)
+        where, turn, look, whether = (
+            np.random.default_rng([self.seed, stream, number]) for stream in (1, 2, 3, 4)
         )
-        view = place_crop(frame, self.window, self.config, where)
+        resized = whether.random() < self.config.scale_share
+        config = self.config if resized else replace(self.config, scale=(1.0, 1.0))
+        view = place_crop(frame, self.window, config, where)
         top, left, height, width = view.box()
         part = resample(frame.cut(top, left, (height, width)), view)
         part = flip(part, turn, self.config.flip)
         pixels = road_weather(part.image, look, self.config.weather)
         if self.config.stain:
             pixels = stain_jitter(pixels, look, self.config.stain)
-        assert part.ignore is not None
+        uncounted = part.uncounted(within_region=self.config.region_only)
+        assert uncounted is not None  # a cut always says what lies outside its frame
         return Crop(
             pixels=pixels,
             target=part.mask,
-            valid=~part.ignore,
+            valid=~uncounted,
             sample_id=part.id,
             instances=part.instances,
             region=part.region,

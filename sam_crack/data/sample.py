@@ -28,3 +28,13 @@ class Sample:
     """(height, width) pixels that count neither for nor against."""
     group: str = ""
     """What must not be split: road section, patient, parent photo, city."""
+
+    def uncounted(self, *, within_region: bool) -> NDArray[np.bool_] | None:
+        """Pixels that count neither for nor against; None where all count.
+
+        Args:
+            within_region: Whether what lies outside the region does not count either.
+        """
+        if not within_region or self.region is None:
+            return self.ignore
+        return ~self.region if self.ignore is None else self.ignore | ~self.region
