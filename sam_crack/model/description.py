@@ -14,6 +14,7 @@ from typing import Any
 from sam_crack.config.load import leaves, load_config, shipped_folder
 from sam_crack.config.schema import HeadConfig, ModelConfig
 from sam_crack.errors import BadInput, IntegrityError, SamCrackError, UsageError
+from sam_crack.model.trained_scale import TrainedScale, read_trained_scale
 
 FORMAT = "sam-crack model 1"
 DESCRIPTION = "model.json"
@@ -32,8 +33,8 @@ class CheckpointMeta:
     """Foreground classes in the order of the logits."""
     threshold: float
     """Probability from which a pixel is foreground, chosen on validation."""
-    scale: float | None = None
-    """Label width in pixels, or other measure of scale, at which it was trained."""
+    scale: TrainedScale | None = None
+    """How large things were in training; None where nobody noted it."""
     base_sha256: str = ""
     """Fingerprint of the base tensors; saving fills it in."""
     config_hash: str = ""
@@ -144,7 +145,7 @@ def read_meta(folder: Path, body: Mapping[str, Any], head: HeadConfig) -> Checkp
         meta = CheckpointMeta(
             classes=tuple(_text(name) for name in _list(raw["classes"])),
             threshold=_number(raw["threshold"], 1),
-            scale=None if raw["scale"] is None else _number(raw["scale"], math.inf),
+            scale=read_trained_scale(raw["scale"]),
             base_sha256=_text(raw["base_sha256"]),
             config_hash=_text(raw["config_hash"]),
             data_hash=_text(raw["data_hash"]),

@@ -23,12 +23,13 @@ from sam_crack.errors import BadInput, IntegrityError, SamCrackError
 from sam_crack.model.checkpoint import load_checkpoint, save_checkpoint
 from sam_crack.model.description import DESCRIPTION, CheckpointMeta, find_checkpoint, seal
 from sam_crack.model.segmenter import build_segmenter
+from sam_crack.model.trained_scale import TrainedScale
 
 WINDOW = (32, 48)
 META = CheckpointMeta(
     classes=("crack", "joint"),
     threshold=0.35,
-    scale=3.25,
+    scale=TrainedScale(lowest=0.6, highest=1.8, width_px=3.25),
     config_hash="c" * 64,
     data_hash="d" * 64,
     metrics={"f1_pooled": 0.5, "hd95": math.nan},
