@@ -5,9 +5,13 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sam_crack.infer.frames import Frame
 from sam_crack.infer.predict import Prediction
@@ -80,22 +84,29 @@ class _Worker:
 
 def run_pipeline(
     frames: Iterator[Frame],
-    predict: Callable[[Frame], Prediction],
+    predict: Callable[[Iterator[NDArray[np.uint8]]], Iterator[Prediction]],
     write: Callable[[Frame, Prediction], None],
 ) -> None:
     """Read ahead in one thread, predict here, write behind in another, all in order.
 
-    An interrupt finishes what was already predicted before it is passed on; the failure of a
-    thread stops the others and is raised here.
+    Predictions come one per image and in order, but may lag a few images behind. An interrupt
+    finishes what was already predicted before it is passed on; the failure of a thread stops the
+    others and is raised here.
     """
     reading, writing = threading.Event(), threading.Event()
     inbox: _Door[Frame] = _Door(reading)
     outbox: _Door[tuple[Frame, Prediction]] = _Door(writing)
+    underway: deque[Frame] = deque()
 
     def read_all() -> None:
         for frame in frames:
             inbox.put(frame)
         inbox.put(None)
+
+    def images() -> Iterator[NDArray[np.uint8]]:
+        for frame in inbox.items():
+            underway.append(frame)
+            yield frame.image
 
     def write_all() -> None:
         for frame, prediction in outbox.items():
@@ -103,8 +114,8 @@ def run_pipeline(
 
     reader, writer = _Worker(read_all, reading), _Worker(write_all, writing)
     try:
-        for frame in inbox.items():
-            outbox.put((frame, predict(frame)))
+        for prediction in predict(images()):
+            outbox.put((underway.popleft(), prediction))
     except _Stopped:
         pass  # the writer's failure is raised below
     finally:

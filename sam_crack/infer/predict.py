@@ -1,12 +1,14 @@
-"""One frame through the model: windows cut, batched, passed, stitched, thresholded."""
+"""Frames through the model: windows cut, batched across frames, passed, stitched, thresholded."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
+from functools import partial
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -15,12 +17,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sam_crack.errors import BadInput
+from sam_crack.infer.gate import Gate
 from sam_crack.infer.road import parse_road
 from sam_crack.infer.stitch import Stitcher
 from sam_crack.infer.windows import Blend, WindowPlan, plan_windows
 from sam_crack.measure.metrics import to_level
 
-MAX_SIZES = 4  # frame sizes whose canvas is kept; a folder of mixed sizes must not fill memory
+T = TypeVar("T")
+Image = NDArray[np.uint8]
+MAX_SIZES = 4  # plans whose weights are kept; a folder of mixed sizes must not fill memory
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,28 +39,63 @@ class Prediction:
     windows: int
     """Windows that passed the model."""
     seconds: Mapping[str, float]
-    """Time spent cutting, in the model, stitching."""
+    """Time spent cutting, in the model, stitching; a batch's time is shared by its windows."""
     deep_prob: NDArray[np.uint16] | None = None
     """The probability in 65536 levels, where it was asked for."""
     classes: NDArray[np.uint8] | None = None
     """(height, width) most probable class index; None where a single logit says all there is."""
+    rim: NDArray[np.uint8] | None = None
+    """(height, width) probability of a border between objects in 256 levels, from a model that was
+    taught borders; what `measure.instances.split_instances` wants beside `prob`."""
+    gate: Gate | None = None
+    """How much each place counted; None where all did."""
 
 
-@dataclass(kw_only=True)
-class _Stopwatch:
-    """Seconds by stage."""
+@dataclass(frozen=True, eq=False)
+class Gated:
+    """An image and how much each place of it counts, which is then not asked of `road`."""
 
-    device: torch.device
+    image: Image
+    gate: Gate | None
+
+
+@dataclass(eq=False, kw_only=True)
+class _Look:
+    """A frame on its way through the model."""
+
+    plan: WindowPlan
+    gate: Gate | None
+    weight: Tensor | None
+    """The gate at head scale."""
+    numbers: tuple[int, ...]
+    """Windows of the plan that are looked at."""
+    missing: int
+    """Windows that did not come back yet."""
+    stitcher: Stitcher | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Add the time of a block; a GPU is waited for, or its work would count elsewhere."""
-        start = time.perf_counter()
-        yield
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+    def spent(self, stage: str, seconds: float) -> None:
+        """Add time to a stage."""
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+
+
+@dataclass(eq=False)
+class _Batch:
+    """Windows that wait to pass together, and whose they are."""
+
+    pixels: Tensor
+    owners: list[tuple[_Look, int]] = field(default_factory=list)
+
+    def first(self, count: int) -> Tensor:
+        """Return so many windows; what there is too much holds any pixels."""
+        return self.pixels[:count]
+
+    def drop(self, count: int) -> None:
+        """Forget the first windows; the rest moves up."""
+        rest = len(self.owners) - count
+        if rest:
+            self.pixels[:rest] = self.pixels[count : count + rest].clone()
+        del self.owners[:count]
 
 
 @dataclass(eq=False)
@@ -85,103 +125,196 @@ class Predictor:
 
     deep: bool = False
     """Whether predictions carry `deep_prob`."""
+    rim: bool = False
+    """Whether the last logit is the border between objects: `model.head.boundary`."""
 
     on_halved: Callable[[int], None] = lambda batch_size: None
     """Told the new batch size when the accelerator's memory was too small for the old one."""
 
     def __post_init__(self) -> None:
-        """Read where to look, and lay out the one batch that every frame uses."""
+        """Read where to look."""
         self._road, self._device = parse_road(self.road), torch.device(self.device)
-        self._stitchers: dict[WindowPlan, Stitcher] = {}
-        self._lay_out()
+        self._weights: dict[WindowPlan, Tensor] = {}
 
-    def _lay_out(self) -> None:
-        shape = (self.batch_size, *self.window, 3)
-        pinned = self._device.type == "cuda"
-        self._batch = torch.zeros(shape, dtype=torch.uint8, pin_memory=pinned)
-
-    def plan(self, size: tuple[int, int]) -> WindowPlan:
-        """Return the windows of a frame size."""
+    def plan(self, size: tuple[int, int], gate: Gate | None = None) -> WindowPlan:
+        """Return the windows of a frame size; those that a gate closes wholly are skipped later."""
+        rows, columns = (gate and gate.bounds(size)) or (None, None)
         return plan_windows(
             size,
             self.window,
             overlap=self.overlap,
-            rows=self._road.rows(size[0]),
+            rows=rows,
+            columns=columns,
             align=math.lcm(4, self.stride),
         )
 
-    def frame(self, image: NDArray[np.uint8]) -> Prediction:
-        """Look at one RGB frame (height, width, 3); out of memory, again with half a batch."""
+    def gate(self, image: Image) -> Gate | None:
+        """Return how much each place of a whole frame counts, as `road` has it; None is alike."""
+        return self._road.gate((image.shape[0], image.shape[1]))
+
+    def frame(self, image: Image | Gated) -> Prediction:
+        """Look at one RGB frame (height, width, 3)."""
+        return next(self.frames([image]))
+
+    def frames(self, images: Iterable[Image | Gated]) -> Iterator[Prediction]:
+        """Look at RGB frames (height, width, 3) of any sizes; one prediction each, in order.
+
+        Every pass has the same number of windows, of several frames where one does not fill it.
+        So an image is asked for before the predictions of those before it are all out, but never
+        more than `batch_size` of them wait. Out of memory, batches are halved and repeated.
+        """
+        waiting: deque[_Look] = deque()
+        batch = _Batch(self._room())
+        for image in images:
+            asked = image if isinstance(image, Gated) else Gated(image, self.gate(_checked(image)))
+            start = self._now()
+            look = self._open(_checked(asked.image), asked.gate)
+            padded = _padded(asked.image, look.plan)
+            look.spent("cut", self._now() - start)
+            waiting.append(look)
+            for number in look.numbers:
+                self._cut(padded, look, number, batch)
+                if len(batch.owners) >= self.batch_size:
+                    self._pass(batch)
+            if len(waiting) >= self.batch_size:  # some of them without any window
+                self._pass(batch)
+            while waiting and not waiting[0].missing:
+                yield self._close(waiting.popleft())
+        self._pass(batch)
+        while waiting:
+            yield self._close(waiting.popleft())
+
+    def _room(self) -> Tensor:
+        """Lay out one batch."""
+        shape = (self.batch_size, *self.window, 3)
+        return torch.zeros(shape, dtype=torch.uint8, pin_memory=self._device.type == "cuda")
+
+    def _now(self) -> float:
+        """Read the clock; a GPU is waited for, or its work would count elsewhere."""
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        return time.perf_counter()
+
+    def _open(self, image: Image, gate: Gate | None) -> _Look:
+        """Decide which windows of a frame are looked at."""
+        plan = self.plan((image.shape[0], image.shape[1]), gate)
+        numbers, weight = tuple(range(len(plan))), None
+        if gate is not None:
+            top, left, height, width = plan.canvas
+            shape = (height // self.stride, width // self.stride)
+            cells = gate.sample(plan.size, (top, left), shape, step=self.stride)
+            tall, wide = (side // self.stride for side in self.window)
+            corners = [
+                ((y - top) // self.stride, (x - left) // self.stride) for y, x in plan.corners
+            ]
+            numbers = tuple(
+                number
+                for number, (y, x) in enumerate(corners)
+                if (cells[y : y + tall, x : x + wide] > 0).any()
+            )
+            weight = torch.from_numpy(cells)
+        return _Look(plan=plan, gate=gate, weight=weight, numbers=numbers, missing=len(numbers))
+
+    def _cut(self, image: Image, look: _Look, number: int, batch: _Batch) -> None:
+        """Copy a window into the batch."""
+        start = self._now()
+        (height, width), (y, x) = self.window, look.plan.corners[number]
+        batch.pixels[len(batch.owners)].numpy()[:] = image[y : y + height, x : x + width]
+        batch.owners.append((look, number))
+        look.spent("cut", self._now() - start)
+
+    @torch.inference_mode()
+    def _pass(self, batch: _Batch) -> None:
+        """Bring all windows of a batch through the model and to their frames."""
+        while batch.owners:
+            start = self._now()
+            logits = self._spared(partial(self._logits, batch))
+            owners = batch.owners[: len(logits)]
+            share = (self._now() - start) / len(owners)
+            for (look, number), one in zip(owners, logits, strict=False):
+                start = self._now()
+                assert look.stitcher is not None  # made with the logits
+                look.stitcher.add(one[None], number)
+                look.missing -= 1
+                look.spent("model", share)
+                look.spent("stitch", self._now() - start)
+            batch.drop(len(owners))
+
+    def _logits(self, batch: _Batch) -> Tensor:
+        """Pass the first windows of a batch, and see that their frames have room for the result."""
+        pixels = batch.first(self.batch_size).to(self._device)
+        logits = self.segmenter(pixels.permute(0, 3, 1, 2))
+        for look, _ in batch.owners[: self.batch_size]:
+            if look.stitcher is None:
+                look.stitcher = self._stitcher(look.plan, logits.shape[1])
+        return logits
+
+    def _stitcher(self, plan: WindowPlan, depth: int) -> Stitcher:
+        """Make the canvas of a frame; the last few plans share their weights."""
+        known = self._weights.pop(plan, None)
+        stitcher = Stitcher(
+            plan,
+            self.stride,
+            depth,
+            rim=self.rim,
+            blend=self.blend,
+            weights=known,
+            device=self._device,
+        )
+        self._weights[plan] = stitcher.weights
+        while len(self._weights) > MAX_SIZES:
+            del self._weights[next(iter(self._weights))]
+        return stitcher
+
+    @torch.inference_mode()
+    def _close(self, look: _Look) -> Prediction:
+        """Turn a frame's logits into what is said about it."""
+        start = self._now()
+        if look.stitcher is None:  # no window was looked at
+            depth = getattr(self.segmenter, "num_logits", 1)
+            look.stitcher = self._spared(partial(self._stitcher, look.plan, depth))
+        if look.weight is not None:
+            look.stitcher.fade(look.weight.to(self._device))
+        found = self._spared(partial(self._found, look, look.stitcher))
+        look.spent("stitch", self._now() - start)
+        return found
+
+    def _found(self, look: _Look, stitcher: Stitcher) -> Prediction:
+        prob = stitcher.prob()
+        return Prediction(
+            prob=prob,
+            mask=prob >= to_level(self.threshold),
+            windows=len(look.numbers),
+            seconds=look.seconds,
+            deep_prob=stitcher.deep_prob() if self.deep else None,
+            classes=stitcher.classes() if stitcher.class_logits > 1 else None,
+            rim=stitcher.rim() if self.rim else None,
+            gate=look.gate,
+        )
+
+    def _spared(self, act: Callable[[], T]) -> T:
+        """Do what needs memory; as long as it is too little, again with half a batch."""
         while True:
             try:
-                return self._frame(image)
+                return act()
             except torch.OutOfMemoryError:
                 if self.batch_size == 1:
                     raise
             # outside the handler, which would keep the tensors of the failed pass alive
             self.batch_size //= 2
-            self._lay_out()
             self.on_halved(self.batch_size)
 
-    @torch.inference_mode()
-    def _frame(self, image: NDArray[np.uint8]) -> Prediction:
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise BadInput(
-                f"a frame of {image.dtype} with shape {image.shape}",
-                "uint8 RGB (height, width, 3)",
-            )
-        size = (image.shape[0], image.shape[1])
-        plan = self.plan(size)
-        watch = _Stopwatch(device=self._device)
-        with watch.stage("cut"):
-            padded = _padded(image, plan)
-        stitcher = self._stitchers.pop(plan, None)
-        for first in range(0, len(plan), self.batch_size):
-            corners = plan.corners[first : first + self.batch_size]
-            with watch.stage("cut"):
-                self._fill(padded, corners)
-            with watch.stage("model"):
-                logits = self.segmenter(self._batch.to(self._device).permute(0, 3, 1, 2))
-            with watch.stage("stitch"):
-                if stitcher is None:
-                    depth = logits.shape[1]
-                    stitcher = Stitcher(
-                        plan, self.stride, depth, blend=self.blend, device=self._device
-                    )
-                if first == 0:
-                    stitcher.reset()
-                stitcher.add(logits[: len(corners)], first)
-        assert stitcher is not None  # a plan has at least one window
-        with watch.stage("stitch"):
-            prob = stitcher.prob()
-            mask = prob >= to_level(self.threshold)
-            classes = stitcher.classes() if len(stitcher.head_logits()) > 1 else None
-            deep = stitcher.deep_prob() if self.deep else None
-        self._keep(plan, stitcher)
-        return Prediction(
-            prob=prob,
-            mask=mask,
-            windows=len(plan),
-            seconds=watch.seconds,
-            deep_prob=deep,
-            classes=classes,
+
+def _checked(image: Image) -> Image:
+    """Refuse what is no RGB frame."""
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise BadInput(
+            f"a frame of {image.dtype} with shape {image.shape}", "uint8 RGB (height, width, 3)"
         )
-
-    def _fill(self, image: NDArray[np.uint8], corners: tuple[tuple[int, int], ...]) -> None:
-        """Copy windows into the batch; what the last batch has too much keeps old pixels."""
-        height, width = self.window
-        target = self._batch.numpy()
-        for number, (y, x) in enumerate(corners):
-            target[number] = image[y : y + height, x : x + width]
-
-    def _keep(self, plan: WindowPlan, stitcher: Stitcher) -> None:
-        """Remember the canvas of the last few frame sizes."""
-        self._stitchers[plan] = stitcher
-        while len(self._stitchers) > MAX_SIZES:
-            del self._stitchers[next(iter(self._stitchers))]
+    return image
 
 
-def _padded(image: NDArray[np.uint8], plan: WindowPlan) -> NDArray[np.uint8]:
+def _padded(image: Image, plan: WindowPlan) -> Image:
     """Repeat the last row and column as far as windows reach past the frame."""
     top, left, height, width = plan.canvas
     below, right = top + height - image.shape[0], left + width - image.shape[1]

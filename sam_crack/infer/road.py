@@ -1,11 +1,19 @@
-"""Which rows of a frame are looked at."""
+"""Where in a frame is looked."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
 
 from sam_crack.errors import UsageError
+from sam_crack.infer.gate import Gate
+
+RAMP = 0.04
+"""Height, as a share of the frame's, over which a weight falls from 1 to 0 past what is asked."""
+ROWS = 240
 
 
 @dataclass(frozen=True)
@@ -15,12 +23,18 @@ class Road:
     top: float = 0.0
     bottom: float = 1.0
 
-    def rows(self, height: int) -> tuple[int, int] | None:
-        """First and past-the-last row to look at; None is the whole frame."""
+    def gate(self, size: tuple[int, int]) -> Gate | None:
+        """Return how much each place of a frame of this size counts; None is all alike."""
         if (self.top, self.bottom) == (0.0, 1.0):
             return None
-        first = min(height - 1, math.floor(self.top * height))
-        return first, max(first + 1, math.ceil(self.bottom * height))
+        return _band(self.top, self.bottom)
+
+
+@lru_cache
+def _band(top: float, bottom: float) -> Gate:
+    middles = (np.arange(ROWS) + 0.5) / ROWS
+    past = np.maximum(top - middles, middles - bottom)
+    return Gate((1 - (past - 1 / ROWS) / RAMP).clip(0, 1).astype(np.float32)[:, None])
 
 
 def parse_road(text: str) -> Road:

@@ -48,6 +48,11 @@ class WindowPlan:
         """First and past-the-last frame row that a window sees."""
         return self.tops[0], min(self.size[0], self.tops[-1] + self.window[0])
 
+    @property
+    def columns(self) -> tuple[int, int]:
+        """First and past-the-last frame column that a window sees."""
+        return self.lefts[0], min(self.size[1], self.lefts[-1] + self.window[1])
+
 
 @lru_cache(maxsize=64)
 def plan_windows(
@@ -56,15 +61,17 @@ def plan_windows(
     *,
     overlap: float = 0.125,
     rows: tuple[int, int] | None = None,
+    columns: tuple[int, int] | None = None,
     align: int = 4,
 ) -> WindowPlan:
-    """Spread the fewest windows evenly over a frame, or over a band of its rows.
+    """Spread the fewest windows evenly over a frame, or over a part of it.
 
     Args:
         size: Frame height and width.
         window: Window height and width, multiples of `align`.
         overlap: Smallest share of a window that its neighbour sees too, 0 to 0.75.
         rows: First and past-the-last row to look at; a band lower than a window is raised.
+        columns: The same across.
         align: Corners are multiples of it, so that windows meet on the head's grid.
     """
     if min(size) < 1 or not 0 <= overlap <= 0.75:
@@ -76,19 +83,21 @@ def plan_windows(
         raise UsageError(
             f"window {window[0]} x {window[1]}", f"both sides must be multiples of {align}"
         )
-    first, last = _band(size[0], window[0], rows, align)
-    tops = tuple(first + start for start in _spread(last - first, window[0], overlap, align))
-    lefts = _spread(size[1], window[1], overlap, align)
-    return WindowPlan(size=size, window=window, tops=tops, lefts=lefts)
+    starts = []
+    for side, window_side, asked in zip(size, window, (rows, columns), strict=True):
+        first, last = _band(side, window_side, asked, align)
+        spread = _spread(last - first, window_side, overlap, align)
+        starts.append(tuple(first + start for start in spread))
+    return WindowPlan(size=size, window=window, tops=starts[0], lefts=starts[1])
 
 
-def _band(height: int, window: int, rows: tuple[int, int] | None, align: int) -> tuple[int, int]:
-    """Clip a row band to the frame and raise it to at least one window."""
-    first, last = rows or (0, height)
-    first, last = max(0, first), min(height, last)
+def _band(side: int, window: int, asked: tuple[int, int] | None, align: int) -> tuple[int, int]:
+    """Clip a band to the frame and raise it to at least one window."""
+    first, last = asked or (0, side)
+    first, last = max(0, first), min(side, last)
     if first >= last:
         raise UsageError(
-            f"rows {rows}", f"a band inside the frame's rows 0 to {height}", "widen the band"
+            f"a band from {first} to {last}", f"a band inside 0 to {side}", "widen the band"
         )
     if last - first < window:
         first = max(0, last - window)

@@ -102,7 +102,7 @@ def _stream(predictor: Predictor, writer: Writer, console: Console) -> bool:
 
         try:
             frames = stream.frames(writer.log.__contains__)
-            run_pipeline(frames, lambda frame: predictor.frame(frame.image), write)
+            run_pipeline(frames, predictor.frames, write)
         except (KeyboardInterrupt, Interrupted):
             return True
     return False

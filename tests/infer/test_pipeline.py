@@ -13,9 +13,8 @@ def frames(count, *, read=None):
     for number in range(count):
         if read:
             read(number)
-        yield Frame(
-            name=str(number), image=np.zeros((2, 2, 3), np.uint8), source=Path("x"), key=(0, number)
-        )
+        image = np.full((2, 2, 3), number, np.uint8)
+        yield Frame(name=str(number), image=image, source=Path("x"), key=(0, number))
 
 
 def run(count, *, read=None, predict=lambda frame: None, write=None):
@@ -26,8 +25,13 @@ def run(count, *, read=None, predict=lambda frame: None, write=None):
             write(frame)
         done.append(int(frame.name))
 
+    def stream(images):
+        for image in images:
+            predict(int(image[0, 0, 0]))
+            yield None
+
     try:
-        run_pipeline(frames(count, read=read), predict, keep)
+        run_pipeline(frames(count, read=read), stream, keep)
     finally:
         run.done = done
     return done
@@ -87,3 +91,18 @@ def test_what_was_predicted_before_an_interrupt_is_written():
         run(30, predict=fail_at(10, KeyboardInterrupt()), write=lambda _: time.sleep(0.01))
     assert run.done == list(range(10))
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("count", [0, 2, 3, 10])
+def test_predictions_that_lag_find_their_frames(count):
+    def lagging(images):
+        values = []
+        for image in images:
+            values.append(int(image[0, 0, 0]))
+            while len(values) > 3:
+                yield values.pop(0)
+        yield from values
+
+    pairs = []
+    run_pipeline(frames(count), lagging, lambda frame, value: pairs.append((frame.name, value)))
+    assert pairs == [(str(number), number) for number in range(count)]

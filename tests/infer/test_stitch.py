@@ -122,7 +122,7 @@ def test_rows_outside_the_band_are_surely_background(net):
     plan = plan_windows((160, 64), (64, 64), rows=(90, 160))
     stitched = stitch(frame, net, plan, 1)
     assert stitched.prob()[: plan.rows[0]].max() == 0
-    assert stitched.logits()[:, : plan.rows[0]].sigmoid().max() < 1e-6
+    assert stitched.logits()[:, : plan.rows[0]].softmax(0)[1].max() < 1e-6
     assert stitched.logits().shape == (2, 160, 64)
 
 
@@ -134,11 +134,12 @@ def test_frames_that_are_no_multiple_of_the_stride_keep_their_size(net):
     assert (stitcher.prob() == 128).all()
 
 
-def test_a_used_stitcher_starts_afresh():
-    stitcher = Stitcher(plan_windows((64, 64), (64, 64)), 4)
-    stitcher.add(torch.ones(1, 1, 16, 16), 0)
-    stitcher.reset()
-    assert stitcher.head_logits().abs().max() == 0
+def test_weights_are_shared_and_canvases_are_not():
+    first = Stitcher(plan_windows((64, 64), (64, 64)), 4)
+    second = Stitcher(first.plan, 4, weights=first.weights)
+    first.add(torch.ones(1, 1, 16, 16), 0)
+    assert second.weights is first.weights
+    assert second.head_logits().abs().max() == 0
 
 
 def test_a_stride_off_the_grid_is_refused():

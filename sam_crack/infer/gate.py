@@ -1,0 +1,79 @@
+"""How much each part of a frame counts: a map from 0 to 1 that fits any frame size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Weight = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Gate:
+    """Weights stretched over a frame; two gates are equal only if they are the same object."""
+
+    weight: Weight
+    """(rows, columns) from 0, not looked at, to 1; rows and columns need not be the frame's."""
+
+    def at(self, size: tuple[int, int]) -> Weight:
+        """Return the weight of every pixel of a frame of this height and width."""
+        return self.sample(size, (0, 0), size)
+
+    def sample(
+        self,
+        size: tuple[int, int],
+        corner: tuple[int, int],
+        shape: tuple[int, int],
+        *,
+        step: int = 1,
+    ) -> Weight:
+        """Return the weight at the middle of cells.
+
+        Args:
+            size: Height and width of the frame.
+            corner: Upper left pixel (y, x) of the first cell.
+            shape: Number of cells, down and across; past the frame the last weights repeat.
+            step: Pixels per cell.
+        """
+        scale = [cells / side for cells, side in zip(self.weight.shape, size, strict=True)]
+        begin = [(first + step / 2) * each - 0.5 for first, each in zip(corner, scale, strict=True)]
+        matrix = np.array([[scale[1] * step, 0, begin[1]], [0, scale[0] * step, begin[0]]])
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        found = cv2.warpAffine(
+            self.weight, matrix, shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE
+        )
+        return np.asarray(found, np.float32)
+
+    def bounds(self, size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]] | None:
+        """First and past-the-last row and column of what counts at all; None if nothing does."""
+        spans = []
+        for axis, side in enumerate(size):
+            seen = np.flatnonzero(self.weight.max(axis=1 - axis) > 0)
+            if not seen.size:
+                return None
+            # a cell reaches as far as the middles of its neighbours
+            per_cell = side / self.weight.shape[axis]
+            first, last = (seen[0] - 0.5) * per_cell, (seen[-1] + 1.5) * per_cell
+            spans.append((max(0, int(np.floor(first))), min(side, int(np.ceil(last)))))
+        return spans[0], spans[1]
+
+    @lru_cache(maxsize=64)  # noqa: B019 - gates are few and small; the same piece is one object
+    def piece(self, top: float, left: float, bottom: float, right: float) -> Gate:
+        """Return the gate of a part of the frame, its edges given as shares of the frame."""
+        rows, columns = self.weight.shape
+        shape = (
+            max(1, round((bottom - top) * rows)),
+            max(1, round((right - left) * columns)),
+        )
+        down, across = (bottom - top) * rows / shape[0], (right - left) * columns / shape[1]
+        begin = (top * rows + down / 2 - 0.5, left * columns + across / 2 - 0.5)
+        matrix = np.array([[across, 0, begin[1]], [0, down, begin[0]]])
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        found = cv2.warpAffine(
+            self.weight, matrix, shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE
+        )
+        return Gate(np.asarray(found, np.float32))
