@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sam_crack.errors import BadInput
-from sam_crack.measure.camera import Camera
 from sam_crack.measure.centreline import Line, Prober, lay_lines
 from sam_crack.measure.ground import Ground, Kind, Scheme, heading, kind_of, measure_ground
 from sam_crack.measure.metrics import Mask, as_bytes
+from sam_crack.measure.road_camera import RoadCamera
 from sam_crack.measure.road_lines import RoadLine, lay_on_road
 from sam_crack.measure.skeleton import Graph, prune, thin, trace
 
@@ -73,7 +73,7 @@ def measure_cracks(
     mask: Mask,
     *,
     prob: Bytes | None = None,
-    camera: Camera | None = None,
+    camera: RoadCamera | None = None,
     min_length_px: float = 20.0,
     scheme: Scheme = "astm-ac",
 ) -> list[Crack]:
@@ -208,7 +208,7 @@ def _lines(
 
 
 def _figures(
-    lines: list[Line], num_loops: int, camera: Camera | None, scheme: Scheme
+    lines: list[Line], num_loops: int, camera: RoadCamera | None, scheme: Scheme
 ) -> dict[str, Any]:
     """Everything about a crack that follows from its lines alone."""
     widths = np.concatenate([line.widths_px for line in lines])

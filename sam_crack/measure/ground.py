@@ -8,9 +8,9 @@ from typing import Literal, assert_never
 
 import numpy as np
 
-from sam_crack.measure.camera import Camera
 from sam_crack.measure.centreline import Float, Line
 from sam_crack.measure.polyline import arc_length
+from sam_crack.measure.road_camera import RoadCamera
 
 Scheme = Literal["astm-ac", "ltpp"]
 Severity = Literal["low", "medium", "high"]
@@ -80,7 +80,7 @@ def kind_of(orientation_deg: float, num_loops: int) -> Kind:
     return "longitudinal" if slant <= 30 else "transverse" if slant >= 60 else "diagonal"
 
 
-def measure_ground(lines: Sequence[Line], camera: Camera, scheme: Scheme) -> Ground | None:
+def measure_ground(lines: Sequence[Line], camera: RoadCamera, scheme: Scheme) -> Ground | None:
     """Project the lines of one crack to the road; None where the road is not to be seen."""
     places = np.concatenate([line.places for line in lines])
     tangents = np.concatenate([line.tangents for line in lines])

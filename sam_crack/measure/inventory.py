@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sam_crack.measure.camera import Camera
 from sam_crack.measure.ground import Kind, Scheme, Severity, grade
+from sam_crack.measure.road_camera import RoadCamera
 from sam_crack.measure.road_lines import RoadLine
 from sam_crack.measure.track import Pose
 
@@ -46,7 +46,7 @@ class Sighting:
 
     name: str
     pose: Pose
-    camera: Camera
+    camera: RoadCamera
     cracks: tuple[SeenCrack, ...]
 
 
@@ -135,7 +135,7 @@ def _lowest_seen(sightings: Sequence[Sighting]) -> Float:
     return widened
 
 
-def _in_frame(camera: Camera, ground_xz: Float) -> Float:
+def _in_frame(camera: RoadCamera, ground_xz: Float) -> Float:
     """Pixels of road points as shares of height and width."""
     with np.errstate(invalid="ignore"):
         shares: Float = (camera.to_pixels(ground_xz) + 0.5) / np.array(camera.size)

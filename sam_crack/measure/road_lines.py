@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sam_crack.measure.camera import Camera
 from sam_crack.measure.centreline import Line
+from sam_crack.measure.road_camera import RoadCamera
 
 Float = NDArray[np.float64]
 PIECE_M = 0.1
@@ -49,7 +49,7 @@ class RoadLine:
 
 
 def lay_on_road(
-    lines: Sequence[Line], camera: Camera, *, width_mm: float, reach_m: float = REACH_M
+    lines: Sequence[Line], camera: RoadCamera, *, width_mm: float, reach_m: float = REACH_M
 ) -> tuple[RoadLine, ...]:
     """Project the lines of one crack to the road, as far as they lie within reach.
 
@@ -76,7 +76,7 @@ class _Seen:
     widths_mm: Float
 
 
-def _projected(lines: Sequence[Line], camera: Camera) -> list[_Seen]:
+def _projected(lines: Sequence[Line], camera: RoadCamera) -> list[_Seen]:
     """Project everything at once: a field of cracks has hundreds of branches."""
     corners = camera.to_ground(np.concatenate([line.corners for line in lines]))
     places = np.concatenate([line.places for line in lines])

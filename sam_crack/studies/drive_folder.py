@@ -7,7 +7,6 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,8 @@ from sam_crack.errors import UsageError
 from sam_crack.infer.frame_log import FrameLog
 from sam_crack.infer.frames import FrameStream
 from sam_crack.infer.rows import write_csv, write_jsonl
-from sam_crack.measure.camera import Camera
 from sam_crack.measure.cracks import ROW_COLUMNS
+from sam_crack.measure.road_camera import RoadCamera
 from sam_crack.studies.drive_labels import LABEL_FILES, LABEL_FOLDERS
 from sam_crack.studies.drive_map import MAP_FILES
 
@@ -30,14 +29,14 @@ TABLES = ("cracks.jsonl", "cracks.csv", "errors.jsonl", "summary.json", "report.
 FILES = (RUN, LOG, *TABLES, *LABEL_FILES, *MAP_FILES)
 
 
-def settings_of(options: PredictOptions, camera: Camera | None) -> dict[str, object]:
+def settings_of(options: PredictOptions, camera: RoadCamera | None) -> dict[str, object]:
     """Return what decides a frame's outputs: --continue must find the same."""
     in_metres = options.stride.endswith("m")
     return {
         "checkpoint": str(options.run),
         "overlap": options.overlap,
         "road": options.road,
-        "camera": None if camera is None else json.loads(json.dumps(asdict(camera))),
+        "camera": None if camera is None else json.loads(json.dumps(camera.as_json())),
         "scheme": options.scheme,
         "min_length": options.min_length,
         "overlay": options.overlay,

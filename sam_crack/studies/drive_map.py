@@ -14,7 +14,6 @@ from sam_crack.config.look_verbs import PredictOptions
 from sam_crack.errors import BadInput
 from sam_crack.infer.frames import FrameStream, Moment
 from sam_crack.infer.rows import write_csv
-from sam_crack.measure.camera import Camera
 from sam_crack.measure.inventory import (
     RoadCrack,
     SeenCrack,
@@ -24,6 +23,7 @@ from sam_crack.measure.inventory import (
 )
 from sam_crack.measure.place import unproject
 from sam_crack.measure.polyline import simplify
+from sam_crack.measure.road_camera import RoadCamera
 from sam_crack.measure.road_lines import RoadLine
 from sam_crack.measure.sections import COLUMNS, measure_sections
 from sam_crack.measure.track import Placer, Pose, Route, Shot, exif_track, read_track
@@ -78,7 +78,7 @@ def station_of(placer: Placer) -> Callable[[Moment], float | None]:
 
 
 def map_drive(
-    records: Records, placer: Placer, options: PredictOptions, camera: Camera | None
+    records: Records, placer: Placer, options: PredictOptions, camera: RoadCamera | None
 ) -> DriveMap:
     """Place every frame of a run and count its cracks once."""
     poses = {}
@@ -107,7 +107,7 @@ def map_drive(
     )
 
 
-def _sighting(record: dict[str, Any], pose: Pose, camera: Camera) -> Sighting:
+def _sighting(record: dict[str, Any], pose: Pose, camera: RoadCamera) -> Sighting:
     """Read the cracks of a frame as its record holds them."""
     rows = [(crack["kind"], crack["road"]) for crack in record["cracks"]] + record["fragments"]
     cracks = tuple(

@@ -15,10 +15,11 @@ import numpy as np
 from sam_crack import __version__
 from sam_crack.config.look_verbs import PredictOptions
 from sam_crack.errors import BadInput
-from sam_crack.infer.frames import is_video, read_frame
-from sam_crack.measure.camera import Camera
+from sam_crack.infer.frames import read_frame
+from sam_crack.infer.video import is_video
 from sam_crack.measure.inventory import RING_M
 from sam_crack.measure.polyline import middle_line
+from sam_crack.measure.road_camera import RoadCamera
 from sam_crack.report import page
 from sam_crack.report.drive_page import WORST, Course, DriveFacts, drive_report
 from sam_crack.report.html import write_report
@@ -37,7 +38,7 @@ def write_drive_page(
     records: Records,
     *,
     options: PredictOptions,
-    camera: Camera | None,
+    camera: RoadCamera | None,
     drive: DriveMap | None,
     summary: dict[str, Any],
 ) -> None:
@@ -183,7 +184,7 @@ def _problems(summary: dict[str, Any]) -> list[str]:
 
 
 def _settings(
-    options: PredictOptions, camera: Camera | None, summary: dict[str, Any]
+    options: PredictOptions, camera: RoadCamera | None, summary: dict[str, Any]
 ) -> dict[str, object]:
     """What decided the figures, in words."""
     found: dict[str, object] = {
@@ -196,10 +197,7 @@ def _settings(
         "severity by": options.scheme,
     }
     if camera is not None:
-        found["camera"] = (
-            f"{camera.height_m:g} m high, {camera.pitch_deg:g}° down, {camera.focal_px:,.0f} px "
-            f"focal length at {camera.size[0]} x {camera.size[1]}"
-        )
+        found["camera"] = camera.words
     if options.track:
         found |= {
             "track": options.track,

@@ -16,9 +16,9 @@ from sam_crack.errors import BadInput
 from sam_crack.infer.frame_log import FrameLog
 from sam_crack.infer.frames import Frame, FrameStream
 from sam_crack.infer.predict import Prediction
-from sam_crack.measure.camera import Camera
 from sam_crack.measure.cracks import Crack, measure_cracks
 from sam_crack.measure.polyline import simplify
+from sam_crack.measure.road_camera import RoadCamera
 from sam_crack.report.overlay import Label, draw_overlay, jpeg
 
 FRAGMENT_PX = 3.0  # shorter is no line
@@ -33,7 +33,7 @@ class Writer:
     log: FrameLog
     stream: FrameStream
     options: PredictOptions
-    camera: Camera | None
+    camera: RoadCamera | None
 
     def write(self, frame: Frame, prediction: Prediction) -> None:
         """Write mask and overlay, then the record that makes the frame done."""
@@ -68,7 +68,7 @@ class Writer:
         )
 
     def _measured(
-        self, prediction: Prediction, camera: Camera | None
+        self, prediction: Prediction, camera: RoadCamera | None
     ) -> tuple[list[Crack], list[Crack]]:
         """Measure what is long enough to be listed, and with a camera the fragments too.
 
@@ -86,7 +86,7 @@ class Writer:
         fragments = [crack for crack in found if crack.length_px < least and crack.road]
         return [replace(crack, id=number) for number, crack in enumerate(listed, 1)], fragments
 
-    def _camera_for(self, frame: Frame) -> tuple[Camera | None, str | None]:
+    def _camera_for(self, frame: Frame) -> tuple[RoadCamera | None, str | None]:
         """Fit the camera to the frame's size, or say why this frame is measured in pixels."""
         if self.camera is None:
             return None, None

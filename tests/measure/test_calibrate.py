@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sam_crack.errors import BadInput
-from sam_crack.measure.camera import Camera, load_camera
+from sam_crack.measure.camera import Camera
+from sam_crack.measure.camera_file import load_camera
 from sam_crack.measure.camera_fit import fit_lines, fit_points, focal_of
 
 SIZE = (2160, 3840)

@@ -12,7 +12,8 @@ from sam_crack.data.sets.roads import SYNTH
 from sam_crack.data.sets.spec import Record
 from sam_crack.data.synth.drive import STAMP
 from sam_crack.errors import BadInput
-from sam_crack.measure.camera import Camera, load_camera
+from sam_crack.measure.camera_file import load_camera
+from sam_crack.measure.road_camera import RoadCamera
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +69,6 @@ def open_drive(root: Path, split: str | None = None) -> list[DriveFrame]:
     return [frame for frame in frames if split is None or frame.split == split]
 
 
-def drive_camera(root: Path) -> Camera:
+def drive_camera(root: Path) -> RoadCamera:
     """Read the camera of a drive."""
     return load_camera(root / "camera.json")
