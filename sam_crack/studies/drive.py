@@ -17,7 +17,7 @@ from sam_crack.infer.pipeline import run_pipeline
 from sam_crack.infer.predict import Prediction, Predictor
 from sam_crack.infer.road import parse_road
 from sam_crack.infer.stride import parse_stride
-from sam_crack.measure.camera import load_camera
+from sam_crack.measure.camera_file import load_camera
 from sam_crack.model.checkpoint import load_checkpoint
 from sam_crack.report.geopackage import need_geopackage
 from sam_crack.studies.drive_finish import finish_drive
