@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 
 _UNSAFE = re.compile(r"[^\w .+@=()-]")
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # to Windows
+_WRITTEN = (".png", ".jpg", ".mp4")  # of outputs: a folder `a.png` would stand where one goes
 _MAX_BYTES = 200  # file systems allow 255 in a part, and suffixes are added
 
 
@@ -31,8 +33,8 @@ def unique_names(wanted: Sequence[str], *, folders: Sequence[bool]) -> list[str]
 def _candidates(path: str) -> Iterator[str]:
     """Yield names from the plain to the numbered."""
     pure = PurePosixPath(path)
-    parts = [_safe(part) for part in pure.with_suffix("").parts]
-    stem = "/".join(parts)
+    plain = pure.with_suffix("") if pure.name else pure
+    stem = "/".join(_as_folder(_safe(part)) for part in plain.parts) or "_"
     yield stem
     full = f"{stem}_{pure.suffix[1:].lower()}" if pure.suffix else stem
     yield full
@@ -44,7 +46,13 @@ def _candidates(path: str) -> Iterator[str]:
 def _safe(part: str) -> str:
     """Replace what some file system or shell trips over."""
     part = _UNSAFE.sub("_", unicodedata.normalize("NFC", part)).strip(" .")
-    return part.encode()[:_MAX_BYTES].decode(errors="ignore").strip(" .") or "_"
+    part = part.encode()[:_MAX_BYTES].decode(errors="ignore").strip(" .") or "_"
+    return f"{part}_" if _RESERVED.fullmatch(part) else part
+
+
+def _as_folder(part: str) -> str:
+    """Keep what may become a folder from being called like a file that is written."""
+    return f"{part}_" if part.lower().endswith(_WRITTEN) else part
 
 
 class _Taken:

@@ -19,6 +19,9 @@ def names(*wanted, folders=()):
         (["../../etc/p.jpg"], ["_/_/etc/p"]),
         (["a:b*?.png", "=cmd.png", ".png"], ["a_b__", "=cmd", "png"]),
         (["Straße 7.jpg"], ["Straße 7"]),
+        (["a/b.jpg", "a_b.jpg"], ["a/b", "a_b"]),
+        (["con.jpg", "a/LPT1.b.png", "cone.png"], ["con_", "a/LPT1.b_", "cone"]),
+        (["x.jpg", "x.png/1.jpg", "x.PNG.jpg"], ["x", "x.png_/1", "x.PNG_"]),
     ],
 )
 def test_names_are_plain_until_they_would_collide(wanted, given):
@@ -37,6 +40,27 @@ def test_names_never_collide_and_stay_inside(wanted):
     folded = [name.casefold() for name in given]
     assert len(set(folded)) == len(given)
     assert all(".." not in name.split("/") and not name.startswith("/") for name in given)
+
+
+PARTS = st.sampled_from(["a", "A", "a.png", "a_b", "b", "b.jpg", "a.mp4", "ä", "a\u0308"])
+PATHS = (
+    st.lists(PARTS, min_size=1, max_size=3)
+    .map("/".join)
+    .flatmap(lambda stem: st.sampled_from([f"{stem}.jpg", f"{stem}.png", f"{stem}.mp4"]))
+)
+
+
+@given(st.lists(PATHS, max_size=10))
+def test_what_is_written_under_the_names_never_meets(wanted):
+    videos = [path.endswith(".mp4") for path in wanted]
+    files, folders = [], set()
+    for name, video in zip(unique_names(wanted, folders=videos), videos, strict=True):
+        files += [f"{name}/000000.png"] * video + [f"{name}.mp4" if video else f"{name}.png"]
+    for file in files:
+        folders |= {"/".join(file.casefold().split("/")[:n]) for n in range(1, file.count("/") + 1)}
+    folded = {file.casefold() for file in files}
+    assert len(folded) == len(files)
+    assert not folded & folders
 
 
 @given(st.text(min_size=100, max_size=400))

@@ -1,0 +1,98 @@
+import io
+import sys
+from pathlib import Path
+
+import pytest
+
+from sam_crack.errors import BadInput
+from sam_crack.infer.frames import open_frames
+from sam_crack.infer.paths import find_files
+
+
+def touch(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def write_list(path, *lines, end="\n"):
+    path.write_bytes("".join(line + end for line in lines).encode())
+    return path
+
+
+def named(*paths, exclude=None):
+    return [(found.name, bool(found.reason)) for found in find_files(paths, exclude=exclude)]
+
+
+def test_a_list_names_files_relative_to_itself(tmp_path):
+    touch(tmp_path, "d/a/1.jpg", "d/b/1.jpg", "d/a/2.png", "d/e/3.png", "x.jpg")
+    path = write_list(
+        tmp_path / "d/list.txt",
+        "# a comment",
+        "a/1.jpg",
+        "  b/1.jpg  ",
+        "",
+        "gone.jpg",
+        str(tmp_path / "x.jpg"),
+        "e",
+        "a/*.png",
+    )
+    assert named(path) == [
+        ("a/1.jpg", False),
+        ("b/1.jpg", False),
+        (str(tmp_path / "d/gone.jpg"), True),
+        ("x.jpg", False),
+        ("3.png", False),
+        ("2.png", False),
+    ]
+
+
+def test_missing_lines_are_listed_and_the_others_read(tmp_path):
+    touch(tmp_path, "1.jpg")
+    stream = open_frames([write_list(tmp_path / "l.txt", "2.jpg", "1.jpg", "no/such", end="\r\n")])
+    assert [source.name for source in stream.sources] == ["1"]
+    assert [error.reason for error in stream.errors] == [
+        f"{tmp_path / '2.jpg'}: no such file",
+        f"{tmp_path / 'no/such'}: no such file",
+    ]
+
+
+def test_stdin_is_a_list_relative_to_here(tmp_path, monkeypatch):
+    touch(tmp_path, "a/1.jpg", "2.jpg")
+    monkeypatch.chdir(tmp_path)
+    text = "\ufeffa/1.jpg\n2.jpg\n".encode()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
+    assert named(Path("-")) == [("a/1.jpg", False), ("2.jpg", False)]
+
+
+@pytest.mark.parametrize("content", [b"\x00\x01\x02", b"\xff\xfe1\x00", b"", b"#\n", b"l.txt\n"])
+def test_what_is_no_list_is_refused_in_one_sentence(tmp_path, content):
+    (tmp_path / "l.txt").write_bytes(content)
+    with pytest.raises(BadInput, match="list"):
+        open_frames([tmp_path / "l.txt"])
+
+
+def test_a_text_beside_frames_in_a_folder_is_no_list(tmp_path):
+    touch(tmp_path, "1.jpg", "notes.txt")
+    assert named(tmp_path) == [("1.jpg", False)]
+
+
+def test_a_file_given_twice_comes_once_and_outputs_never(tmp_path):
+    touch(tmp_path, "1.jpg", "out/masks/1.png")
+    path = write_list(tmp_path / "l.txt", "1.jpg", "./1.jpg", "out/masks/1.png")
+    assert named(path, tmp_path, exclude=tmp_path / "out") == [("1.jpg", False)]
+
+
+def test_lists_of_anything_never_break(tmp_path):
+    import random
+
+    rng = random.Random(3)
+    touch(tmp_path, "1.jpg")
+    for _ in range(60):
+        words = bytes(
+            rng.choice(b"/.*[]~#-\n\r 1jpg\xc3\xa4\x7f") for _ in range(rng.randrange(60))
+        )
+        (tmp_path / "l.txt").write_bytes(b"1.jpg\n" + words)
+        assert all(
+            found.reason or found.path.is_file() for found in find_files([tmp_path / "l.txt"])
+        )
