@@ -25,6 +25,7 @@ from sam_crack.model.segmenter import Segmenter, build_segmenter
 from sam_crack.train.blocks import set_up_blocks
 from sam_crack.train.loop import FitResult, fit
 from sam_crack.train.run import Run
+from sam_crack.train.shown_scale import shown_scale
 from sam_crack.train.trackers import Tracker
 from sam_crack.train.validate import Validation, Validator
 
@@ -87,10 +88,12 @@ def prepare(
     voice = console if accelerator.is_main_process else Console(quiet=True, no_progress=True)
     validator = Validator(shown, val, config=config.infer, accelerator=accelerator, console=voice)
 
+    scale = shown_scale(train, config.data)
+
     def save_best(found: Validation) -> None:
         if accelerator.is_main_process:
             meta = _describe(found, config, classes, data_hash)
-            save_checkpoint(shown, folder / CHECKPOINT, meta)
+            save_checkpoint(shown, folder / CHECKPOINT, dataclasses.replace(meta, scale=scale))
 
     run = Run(
         config=config,

@@ -1,0 +1,48 @@
+"""What scale training shows: noted in the checkpoint, so that frames can be brought to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from sam_crack.config.schema import DataConfig
+from sam_crack.data.sample import Sample
+from sam_crack.errors import BadInput
+from sam_crack.measure.camera_file import load_camera
+from sam_crack.measure.road_scale import millimetres_across
+from sam_crack.measure.widths import typical_width
+from sam_crack.model.trained_scale import TrainedScale
+
+CAMERA = "camera.json"
+"""A data set whose frames are all of one camera says so beside them."""
+
+
+def shown_scale(
+    samples: Sequence[Sample], config: DataConfig, *, at_most: int = 16
+) -> TrainedScale:
+    """Measure evenly spaced samples, and say how large things are once crops are resized."""
+    lowest, highest = config.scale
+    # crops are drawn evenly by the logarithm of the factor
+    usual = (lowest * highest) ** (config.scale_share / 2)
+    places = np.unique(np.linspace(0, len(samples) - 1, min(at_most, len(samples))).astype(int))
+    masks = [samples[int(place)].mask for place in places]
+    width = typical_width(masks)
+    gsd = _road_gsd(config, masks[0].shape)
+    return TrainedScale(
+        lowest=lowest,
+        highest=highest,
+        width_px=None if width is None else width * usual,
+        gsd_mm=None if gsd is None else gsd / usual,
+    )
+
+
+def _road_gsd(config: DataConfig, size: tuple[int, ...]) -> float | None:
+    """Ground sampling distance of the frames, where the data set's root holds their camera."""
+    path = None if config.root is None else config.root / CAMERA
+    if path is None or not path.is_file():
+        return None
+    try:
+        return millimetres_across(load_camera(path).resized((size[0], size[1])))
+    except BadInput:
+        return None  # a camera of other frames; training does not depend on it
