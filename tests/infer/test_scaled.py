@@ -95,7 +95,7 @@ def test_strips_heed_the_band():
     plain = predictor(road="band:0.7,1").frame(frame)
     assert found.gate is not None
     assert found.mask[142:].all()
-    assert not found.prob[:128].any()
+    assert not found.prob[:120].any()  # the gate is soft, and a cell of the head 8 rows high
     assert found.windows < in_strips().frame(frame).windows
     assert np.abs(found.prob.astype(int) - plain.prob)[150:].max() <= 1
 
