@@ -5,12 +5,16 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from skimage.morphology import h_maxima
 from skimage.segmentation import watershed
 
 from sam_crack.errors import BadInput
 
 Levels = NDArray[np.uint8]
 Objects = NDArray[np.int32]
+MIN_AREA_PX = 10
+BULGE_PX = 1.0
+"""How much deeper than the waist between them two parts must be to count as two objects."""
 
 
 def split_instances(
@@ -20,7 +24,7 @@ def split_instances(
     threshold: float = 0.5,
     seed_threshold: float = 0.5,
     min_seed_px: int = 4,
-    min_area_px: int = 10,
+    min_area_px: int = MIN_AREA_PX,
 ) -> Objects:
     """Number the objects of a frame from 1, top to bottom; touching ones are told apart.
 
@@ -50,6 +54,27 @@ def split_instances(
     seeds[without] = pieces[without] + int(seeds.max())
     # One watershed over all: seeds of one piece cannot flow into another.
     flooded = watershed(255 - surely.astype(np.int16), seeds, mask=inside, connectivity=2)
+    return _in_order(flooded, min_area_px)
+
+
+def split_by_shape(
+    mask: NDArray[np.bool_], *, bulge_px: float = BULGE_PX, min_area_px: int = MIN_AREA_PX
+) -> Objects:
+    """Number the objects of a mask from 1 by shape alone, where no border was predicted.
+
+    Every bulge of the distance to the background is an object (Malpica et al. 1997); a waist that
+    is less than `bulge_px` narrower than what it joins parts nothing.
+    """
+    if not mask.any():
+        return np.zeros(mask.shape, np.int32)
+    padded = np.pad(mask, 1).view(np.uint8)  # what touches the frame's edge ends there
+    depth = cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1]
+    smooth = np.where(mask, cv2.GaussianBlur(depth, (0, 0), 1), 0)
+    seeds = _labelled(h_maxima(smooth, bulge_px).astype(np.bool_) & mask, 1)
+    flat = _labelled(mask, 1)  # thinner than a bulge: whole pieces without a seed
+    lonely = mask & ~np.isin(flat, np.unique(flat[seeds > 0]))
+    seeds[lonely] = flat[lonely] + int(seeds.max())
+    flooded = watershed(-smooth, seeds, mask=mask, connectivity=2)
     return _in_order(flooded, min_area_px)
 
 

@@ -14,22 +14,25 @@ from sam_crack import __version__, durable
 from sam_crack.data.dataset import Dataset
 from sam_crack.data.store import Store
 from sam_crack.infer.predict import Predictor
-from sam_crack.measure.calibration import FLOOR, reliability
+from sam_crack.measure.calibration import reliability
+from sam_crack.measure.class_tally import table_of
 from sam_crack.measure.metrics import to_level
 from sam_crack.measure.tally import levels_of
 from sam_crack.report import page
+from sam_crack.report.confusion_plot import confusion_matrix
 from sam_crack.report.curves import precision_recall, reliability_diagram
 from sam_crack.report.html import write_report
 from sam_crack.report.overlay import KEY, draw_overlay, thumbnail
 from sam_crack.studies.evaluation_tables import Evaluation, number, rules_of, span
+from sam_crack.studies.evaluation_tasks import Ruler, Task
 from sam_crack.studies.scoring import Scored, ScoredFrame
 
 PAGE = "report.html"
 SHOWN = 3
 """Frames of each kind: best, median, worst."""
-RANKED_BY = "iou"
+NAMES = {"iou": "IoU", "miou": "mean IoU", "pq": "panoptic quality"}
+CAPTION = ("iou", "aji", "cldice")
 FULL_PX, SMALL_PX = 1600, 480
-HEADLINES = ("iou_pooled", "f1_pooled", "cldice_pooled", "bf1@2px_pooled", f"ece@{FLOOR}")
 
 
 def write_page(
@@ -50,7 +53,7 @@ def write_page(
             page.Plots(
                 title="Curves",
                 plots=[page.Plot(image=image, alt=name) for name, image in curves.items()],
-                note="Both use every threshold; the dots are where the checkpoints work.",
+                note=_curves_note(evaluation.scored.ruler.task),
             ),
             *_galleries(evaluation, samples, predictor),
             page.Notes(title="Rules", items=rules_of(evaluation)),
@@ -63,7 +66,11 @@ def write_page(
 
 
 def draw_curves(evaluation: Evaluation) -> dict[str, bytes]:
-    """Return the two diagrams by name."""
+    """Return the diagrams by name: two of thresholds, or the table of classes."""
+    ruler = evaluation.scored.ruler
+    if ruler.task == "classes":
+        table = table_of(evaluation.scored.total())
+        return {"confusion": confusion_matrix(table, ("background", *ruler.classes))}
     models = {"model": evaluation.scored}
     if evaluation.baseline:
         models["baseline"] = evaluation.baseline
@@ -79,6 +86,12 @@ def draw_curves(evaluation: Evaluation) -> dict[str, bytes]:
             bins.said, bins.true, bins.pixels, note=f"ECE {number(scores['ece'])}"
         ),
     }
+
+
+def _curves_note(task: Task) -> str:
+    if task == "classes":
+        return "Of the pixels of a true class, the share that was given each class."
+    return "Both use every threshold; the dots are where the checkpoints work."
 
 
 def _curve(
@@ -98,8 +111,10 @@ def _headlines(evaluation: Evaluation) -> list[page.Fact]:
     scores = evaluation.scored.scores()
     found = [
         page.Fact(label=name, value=number(scores[name]), note=span(evaluation.intervals.get(name)))
-        for name in HEADLINES
+        for name in evaluation.scored.ruler.headlines
     ]
+    if evaluation.scored.ruler.task == "classes":
+        return found
     threshold = float(evaluation.scored.model["threshold"])
     return [*found, page.Fact(label="threshold", value=f"{threshold:.4f}", note="from validation")]
 
@@ -128,9 +143,10 @@ def _ends(interval: Any) -> tuple[float | None, float | None]:  # noqa: ANN401 -
 
 
 def pick_frames(scored: Scored) -> dict[str, list[ScoredFrame]]:
-    """Return the worst, middle and best frames by IoU, none of them twice."""
-    known = [frame for frame in scored.frames if frame.sums[RANKED_BY][1]]
-    ranked = sorted(known, key=lambda frame: (frame.sums[RANKED_BY][0], frame.index))
+    """Return the worst, middle and best frames by the task's score, none of them twice."""
+    by = scored.ruler.ranked_by
+    known = [frame for frame in scored.frames if frame.sums[by][1]]
+    ranked = sorted(known, key=lambda frame: (frame.sums[by][0], frame.index))
     middle = max(0, (len(ranked) - SHOWN) // 2)
     slots = {
         "Worst": ranked[:SHOWN],
@@ -149,19 +165,28 @@ def _galleries(
     evaluation: Evaluation, samples: Dataset | Store, predictor: Predictor
 ) -> list[page.Gallery]:
     galleries = []
+    ruler = evaluation.scored.ruler
     for name, frames in pick_frames(evaluation.scored).items():
-        pictures = [_picture(frame, samples, predictor) for frame in frames]
-        galleries.append(page.Gallery(title=f"{name} frames by IoU", pictures=pictures, key=KEY))
+        pictures = [_picture(frame, samples, predictor, ruler) for frame in frames]
+        title = f"{name} frames by {NAMES[ruler.ranked_by]}"
+        galleries.append(page.Gallery(title=title, pictures=pictures, key=KEY))
     return galleries
 
 
-def _picture(frame: ScoredFrame, samples: Dataset | Store, predictor: Predictor) -> page.Picture:
+def _picture(
+    frame: ScoredFrame, samples: Dataset | Store, predictor: Predictor, ruler: Ruler
+) -> page.Picture:
     """Look at a frame again and draw what was found, missed and false."""
     sample = samples[frame.index]
-    mask = predictor.frame(sample.image).mask
-    drawn = draw_overlay(sample.image, mask, truth=sample.mask > 0, legend=False)
+    said = predictor.frame(sample.image)
+    mask, truth = ruler.shown(said, sample, threshold=predictor.threshold)
+    # Objects and classes are right or wrong as a whole; only a thin line may be off by a hair.
+    tolerance = None if ruler.task == "foreground" else 0
+    drawn = draw_overlay(sample.image, mask, truth=truth, tolerance_px=tolerance, legend=False)
     scores = ", ".join(
-        f"{name} {frame.sums[name][0]:.3f}" for name in ("iou", "cldice") if frame.sums[name][1]
+        f"{name} {frame.sums[name][0]:.3f}"
+        for name in dict.fromkeys((ruler.ranked_by, *CAPTION))
+        if name in frame.sums and frame.sums[name][1]
     )
     return page.Picture(
         image=thumbnail(drawn, FULL_PX, quality=85),

@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sam_crack import durable
 from sam_crack.config.runs import write_run_header
 from sam_crack.config.study_verbs import EvaluateOptions
 from sam_crack.console import Console
 from sam_crack.infer.rows import write_csv
 from sam_crack.measure.bootstrap import Interval
-from sam_crack.measure.tally import PER_IMAGE
+from sam_crack.measure.class_tally import table_of
+from sam_crack.measure.tally import Sums
 from sam_crack.studies.scoring import SEED, Scored, differences, intervals, save_scored
 
 METRICS, IMAGES = "metrics.json", "images.csv"
@@ -66,7 +69,10 @@ def evaluate(
             "empty_means": POLICIES[options.empty],
             "missed": MISSED,
             "foreground": "any of the classes against everything else",
+            "rules": scored.ruler.rules(),
         },
+        "task": scored.ruler.facts(),
+        "headlines": list(scored.ruler.headlines),
         "bootstrap": {
             "unit": "group" if any(frame.group for frame in scored.frames) else "frame",
             "groups": len(groups),
@@ -121,19 +127,39 @@ def write_evaluation(folder: Path, evaluation: Evaluation, options: EvaluateOpti
 def _row(evaluation: Evaluation, number: int) -> dict[str, object]:
     """One line of the table of images."""
     frame = evaluation.scored.frames[number]
-    tp, fp, fn, _ = (int(value) for value in frame.sums["pixels"])
     row: dict[str, object] = {
         "id": frame.id,
         "group": frame.group,
         "height": frame.size[0],
         "width": frame.size[1],
-        "truth_px": tp + fn,
-        "found_px": tp + fp,
-        "hit_px": tp,
+        **_counted(frame.sums),
     }
-    for name in PER_IMAGE:
+    for name in evaluation.scored.ruler.per_image:
         total, known = frame.sums[name]
         row[name] = f"{total:.6g}" if known else ""
+    return row
+
+
+def _counted(sums: Sums) -> dict[str, object]:
+    """Return what was counted in a frame: pixels, and objects where there are any."""
+    if "table" in sums:
+        table = table_of(sums)
+        truth, found, hit = table[1:].sum(), table[:, 1:].sum(), np.diag(table)[1:].sum()
+    else:
+        tp, fp, fn, _ = sums["pixels"]
+        truth, found, hit = tp + fn, tp + fp, tp
+    row: dict[str, object] = {
+        "truth_px": int(truth),
+        "found_px": int(found),
+        "hit_px": int(hit),
+    }
+    if "objects" in sums:
+        tp, fp, fn, _ = sums["objects"]
+        row |= {
+            "truth_objects": int(tp + fn),
+            "found_objects": int(tp + fp),
+            "hit_objects": int(tp),
+        }
     return row
 
 
@@ -161,18 +187,23 @@ def say_table(evaluation: Evaluation, console: Console) -> None:
 
 def rules_of(evaluation: Evaluation) -> list[str]:
     """Say in words what the figures rest on."""
-    facts, model = evaluation.facts, evaluation.scored.model
+    facts, model, ruler = evaluation.facts, evaluation.scored.model, evaluation.scored.ruler
     drawn, data = facts["bootstrap"], facts["data"]
     rough = "; so few make rough intervals" if drawn["groups"] < FEW_GROUPS else ""
+    threshold = f"threshold {model['threshold']:.4f}, from {model['threshold_from']}"
     lines = [
-        f"threshold {model['threshold']:.4f}, from {model['threshold_from']}",
+        *([threshold] if ruler.task != "classes" else []),
+        *ruler.rules(),
         f"empty masks: {facts['policies']['empty']}: {facts['policies']['empty_means']}",
-        f"missed masks: {MISSED}",
+        *([f"missed masks: {MISSED}"] if ruler.task != "classes" else []),
         f"{data['frames']} frames, {data['frames_with_truth']} with foreground; intervals from "
         f"{drawn['resamples']} resamples of {drawn['groups']} whole {drawn['unit']}s{rough}",
-        "ods, ois and miou2_testmax choose thresholds on these very frames: never quote them as "
-        "what the model does",
     ]
+    if ruler.task != "classes":
+        lines.append(
+            "ods, ois and miou2_testmax choose thresholds on these very frames: never quote them "
+            "as what the model does"
+        )
     if data["split"] != "test":
         lines.append(
             f"split {data['split']} is not test: what was chosen or learnt on it flatters the model"

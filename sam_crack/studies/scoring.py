@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any, get_args
@@ -22,7 +23,8 @@ from sam_crack.infer.predict import Predictor
 from sam_crack.measure import bootstrap
 from sam_crack.measure.bootstrap import Interval
 from sam_crack.measure.metrics import Empty
-from sam_crack.measure.tally import Sums, add_up, all_scores, count_frame, sums_of
+from sam_crack.measure.tally import Sums, add_up
+from sam_crack.studies.evaluation_tasks import FOREGROUND, Ruler, Task
 from sam_crack.train.session import join_processes
 
 COUNTS = "counts.npz"
@@ -52,6 +54,8 @@ class Scored:
     empty: Empty
     model: Mapping[str, Any]
     """What the scores belong to: threshold, hashes, window."""
+    ruler: Ruler = FOREGROUND
+    """What was counted."""
 
     @property
     def fingerprint(self) -> str:
@@ -70,7 +74,7 @@ class Scored:
 
     def scores(self) -> dict[str, float | None]:
         """Return every score by name."""
-        return all_scores(self.total(), empty=self.empty)
+        return self.ruler.scores(self.total(), empty=self.empty)
 
     def resampled(self, resamples: int) -> dict[str, NDArray[np.float64]]:
         """Return every score of every bootstrap resample of whole groups."""
@@ -78,7 +82,8 @@ class Scored:
         draws = bootstrap.draw(len(names), resamples=resamples, seed=SEED)
         if len(names) < 2:
             return {}
-        return bootstrap.resample(summed, draws, lambda sums: all_scores(sums, empty=self.empty))
+        score_all = partial(self.ruler.scores, empty=self.empty)
+        return bootstrap.resample(summed, draws, score_all)
 
 
 def score_frames(
@@ -89,6 +94,7 @@ def score_frames(
     empty: Empty,
     model: Mapping[str, Any],
     console: Console,
+    ruler: Ruler = FOREGROUND,
 ) -> Scored:
     """Score frames with the predictor's own threshold; processes share them out.
 
@@ -100,29 +106,26 @@ def score_frames(
     found = []
     for index in console.progress(mine, "evaluate", unit="frame"):
         sample = samples[index]
-        prob = predictor.frame(sample.image).prob
-        found.append(score_frame(prob, sample, index, threshold=predictor.threshold, empty=empty))
+        said = predictor.frame(sample.image)
+        sums = ruler.count(said, sample, threshold=predictor.threshold, empty=empty)
+        found.append(_scored_frame(sums, sample, index, ruler))
     if processes.num_processes > 1:
         found = gather_object(found)
     ordered = sorted(found, key=lambda frame: frame.index)
-    return Scored(frames=tuple(ordered), empty=empty, model=model)
+    return Scored(frames=tuple(ordered), empty=empty, model=model, ruler=ruler)
 
 
-def score_frame(
-    prob: NDArray[np.uint8], sample: Sample, index: int, *, threshold: float, empty: Empty
-) -> ScoredFrame:
-    """Count one frame; any class of the truth is foreground."""
-    truth = sample.mask > 0
-    frame = count_frame(prob, truth, threshold=threshold, ignore=sample.ignore)
-    hashed = hashlib.sha256(f"{truth.shape}".encode() + np.packbits(truth).tobytes())
+def _scored_frame(sums: Sums, sample: Sample, index: int, ruler: Ruler) -> ScoredFrame:
+    """Keep what was counted beside what it was counted in."""
+    hashed = hashlib.sha256(ruler.truth_of(sample))
     hashed.update(b"" if sample.ignore is None else np.packbits(sample.ignore).tobytes())
     return ScoredFrame(
         index=index,
         id=sample.id,
         group=sample.group,
-        size=(truth.shape[0], truth.shape[1]),
+        size=(sample.mask.shape[0], sample.mask.shape[1]),
         truth=hashed.hexdigest(),
-        sums=sums_of(frame, empty=empty),
+        sums=sums,
     )
 
 
@@ -155,7 +158,14 @@ def differences(
 
 
 def check_same(scored: Scored, baseline: Scored) -> None:
-    """Refuse to compare scores of other frames, other truth, or under another policy."""
+    """Refuse to compare scores of other frames, truth or tasks, or under another policy."""
+    if scored.ruler != baseline.ruler:
+        tasks = [f"{one.ruler.task} {', '.join(one.ruler.classes)}" for one in (baseline, scored)]
+        raise BadInput(
+            f"the baseline was scored by {tasks[0].strip()}, this by {tasks[1].strip()}",
+            "one task and the same classes",
+            "set --task for both, or name the baseline's checkpoint",
+        )
     if scored.fingerprint == baseline.fingerprint and scored.empty == baseline.empty:
         return
     ids = [{frame.id for frame in one.frames} for one in (scored, baseline)]
@@ -170,7 +180,7 @@ def check_same(scored: Scored, baseline: Scored) -> None:
 def save_scored(scored: Scored, folder: Path) -> None:
     """Write the counts of every frame, from which every score can be computed again."""
     frames = scored.frames
-    facts = {"empty": scored.empty, "model": scored.model}
+    facts = {"empty": scored.empty, "model": scored.model, "ruler": scored.ruler.facts()}
     columns: dict[str, Any] = {
         name: np.array([getattr(frame, name) for frame in frames])
         for name in ("index", "id", "group", "truth", "size")
@@ -203,7 +213,13 @@ def load_scored(folder: Path) -> Scored:
         ]
         if facts["empty"] not in get_args(Empty) or not frames:
             raise ValueError(f"policy {facts['empty']!r}, {len(frames)} frames")
-        return Scored(frames=tuple(frames), empty=facts["empty"], model=facts["model"])
+        told = facts.get("ruler", FOREGROUND.facts())  # older ones know of nothing else
+        if told["task"] not in get_args(Task):
+            raise ValueError(f"task {told['task']!r}")
+        ruler = Ruler(
+            task=told["task"], classes=tuple(told["classes"]), tissues=tuple(told["tissues"])
+        )
+        return Scored(frames=tuple(frames), empty=facts["empty"], model=facts["model"], ruler=ruler)
     except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError) as error:
         raise BadInput(
             f"{path}: not the counts of an evaluation ({error})",

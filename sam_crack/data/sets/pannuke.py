@@ -54,6 +54,12 @@ def scan(root: Path) -> Iterator[Record]:
                 )
 
 
+def tissue_of(id: str) -> str:
+    """Return the tissue in a picture's id; empty without one, or for ids of other sets."""
+    found = re.fullmatch(r"fold\d/\d{5}_(.+)", id)
+    return found[1] if found else ""
+
+
 def _tissues(root: Path, images: Path) -> list[str]:
     """Return each picture's tissue from `types.npy`, or empty names without it."""
     number = fold_length(images)

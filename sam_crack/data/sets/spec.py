@@ -120,6 +120,8 @@ class DatasetSpec:
     """Whether any folders whose files pair by name are accepted, besides the layout."""
     grouped_by: str = ""
     """What a group is: road section, patient, ...; empty where frames are independent."""
+    has_objects: bool = False
+    """Whether all foreground is made of separate objects, which are then scored as such."""
     notes: tuple[str, ...] = ()
     """Facts a user must know: leaks between splits, counts that texts disagree about."""
     adapt: Callable[[Path, tuple[str, ...]], DatasetSpec] | None = None
