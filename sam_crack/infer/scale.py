@@ -19,8 +19,9 @@ Levels = TypeVar("Levels", NDArray[np.uint8], NDArray[np.uint16])
 LOWEST, HIGHEST = 0.05, 8.0
 GRID = tuple(2.0 ** (half / 2) for half in range(-4, 4))
 """Factors that are tried where one is to be found: half octaves from a quarter to 2.8."""
-FEWEST_PX = 96
-"""A frame is not shrunk below this side to find a scale: too little is left to agree on."""
+FEWEST_PX, MOST_PX = 96, 2560
+"""To find a scale, no frame is shrunk below a shorter side of the first, or enlarged beyond a
+longer side of the second."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +72,8 @@ def scaled_size(size: tuple[int, int], factor: float) -> tuple[int, int]:
 
 def grid_for(size: tuple[int, int]) -> tuple[float, ...]:
     """Return the factors that are tried for frames of a size; 1 is always among them."""
-    return tuple(each for each in GRID if each >= min(1.0, FEWEST_PX / min(size)))
+    least, most = min(1.0, FEWEST_PX / min(size)), max(1.0, MOST_PX / max(size))
+    return tuple(each for each in GRID if least <= each <= most)
 
 
 def resize_image(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -82,6 +82,17 @@ def test_the_grid_is_geometric_and_holds_one():
     assert 1.0 in GRID
 
 
-@pytest.mark.parametrize(("side", "least"), [(4000, 0.25), (192, 0.5), (60, 1.0)])
-def test_small_frames_are_shrunk_less(side, least):
-    assert min(grid_for((side, 2 * side))) == least
+@pytest.mark.parametrize(
+    ("size", "least", "most"),
+    [
+        ((2160, 3840), 0.25, 1.0),
+        ((640, 1024), 0.25, 2.0),
+        ((192, 384), 0.5, 2**1.5),
+        ((60, 80), 1.0, 2**1.5),
+        ((9000, 9000), 0.25, 1.0),
+    ],
+)
+def test_small_frames_are_shrunk_less_and_large_ones_not_enlarged(size, least, most):
+    grid = grid_for(size)
+    assert (grid[0], grid[-1]) == pytest.approx((least, most))
+    assert 1.0 in grid
