@@ -185,8 +185,12 @@ class TrainConfig:
     """Peak learning rate of adapters. Example: 1e-4."""
     head_lr: Annotated[float, Range(0, 1)] = 1e-3
     """Peak learning rate of the head. Example: 2e-3."""
+    optimiser: Literal["adamw", "sgd"] = "adamw"
+    """adamw, or sgd with Nesterov's `momentum`, which wants rates ten times as high and more."""
+    momentum: Annotated[float, Range(0.01, 0.9999)] = 0.99
+    """Momentum of sgd; adamw has its own. Example: 0.9."""
     weight_decay: Annotated[float, Range(0, 1)] = 0.01
-    """AdamW decay of weight matrices; norms and biases have none. Example: 0.05."""
+    """Decay of weight matrices; norms and biases have none. Example: 0.05."""
     warmup: Annotated[int, Range(0)] = 20
     """Steps of linear warm-up; `schedule` follows. Example: 100."""
     schedule: Literal["cosine", "poly"] = "cosine"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -55,6 +55,9 @@ class CompareOptions:
     """YAML with `base`, `rows`, `evaluate` and `baseline`. Example: configs/compare/dnit.yaml."""
     root: Path | None = None
     """Folder of the data set; empty takes the one in the file. Example: data/dnit."""
+    roots: dict[str, Path] = field(default_factory=dict)
+    """Folders of data sets by name, where rows learn from or are scored on several.
+    Example: uav=data/uav,paveseg=data/paveseg."""
     out: Path | None = None
     """Folder of the comparison, finished rows in it are kept; empty takes runs/compare/NAME."""
     rows: tuple[str, ...] = ()

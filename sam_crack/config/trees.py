@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from sam_crack.config.load import _from_tree, build
+from sam_crack.config.values import as_text
 
 C = TypeVar("C")
 
@@ -25,3 +26,12 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
         else:
             result[key] = value
     return result
+
+
+def as_written(value: Any) -> Any:  # noqa: ANN401 - straight from JSON
+    """Turn JSON back into what a YAML file gives: text, lists and sections."""
+    if isinstance(value, dict):
+        return {name: as_written(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [as_written(item) for item in value]
+    return None if value is None else as_text(value)

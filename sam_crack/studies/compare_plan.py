@@ -1,68 +1,25 @@
-"""What a comparison holds: rows that share one budget, each with a key of its own."""
+"""A comparison as its file says: rows that share a budget, checked before any is trained."""
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from sam_crack.config.fields import Range
 from sam_crack.config.overlay import read_overlay
-from sam_crack.config.schema import RunConfig
+from sam_crack.config.schema import InferConfig
 from sam_crack.config.trees import load_tree, merged
-from sam_crack.config.values import plain
 from sam_crack.errors import UsageError
-from sam_crack.studies.opponents import OpponentConfig
+from sam_crack.studies.compare_recipes import Shared, read_recipes, section_of
+from sam_crack.studies.compare_rows import EvaluateConfig, Row
+from sam_crack.studies.compare_samples import Checked, Roots
 
-SECTIONS = ("title", "base", "evaluate", "baseline", "rows")
-OPPONENT = "opponent"
+SECTIONS = ("title", "base", "evaluate", "baseline", "seeds", "rows")
+LOOKS = ("of", "infer", "evaluate")
+"""What a row may hold that looks at another row's training."""
 _NAME = re.compile(r"[\w][\w.+-]{0,39}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluateConfig:
-    """How every row is scored."""
-
-    split: str = "test"
-    """Frames that are scored."""
-    limit: Annotated[int, Range(1)] | None = None
-    """At most so many, evenly spaced."""
-    empty: Literal["skip", "one", "zero"] = "skip"
-    """What an empty frame scores."""
-    resamples: Annotated[int, Range(0, 100_000)] = 1000
-    """Bootstrap resamples of whole groups."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One line of the table: a method, and what it is trained and scored with."""
-
-    name: str
-    config: RunConfig
-    opponent: OpponentConfig | None
-    """The model without SAM that this row is about; None for SAM with adapters."""
-    evaluate: EvaluateConfig
-
-    @property
-    def key(self) -> str:
-        """Hash of all that decides the result, so that a changed row is trained again."""
-        facts = {
-            "config": plain(dataclasses.replace(self.config, name="")),
-            "opponent": plain(self.opponent),
-            "evaluate": plain(self.evaluate),
-        }
-        canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
-
-    @property
-    def folder(self) -> str:
-        """Name of its folder below the comparison's."""
-        return f"{self.name}-{self.key[:10]}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,70 +32,153 @@ class Plan:
     """Row from which the others' differences are taken."""
 
 
-def read_plan(file: Path, *, root: Path | None = None) -> Plan:
+@dataclass(frozen=True, kw_only=True)
+class _File:
+    """The parts of the file that every row needs."""
+
+    path: Path
+    rows: Mapping[str, Any]
+    evaluate: object
+    shared: Shared
+
+    def overlay(self, name: str) -> dict[str, Any]:
+        return section_of(self.rows, name, f"{self.path}: rows")
+
+
+def read_plan(
+    file: Path, *, root: Path | None = None, roots: Mapping[str, Path] | None = None
+) -> Plan:
     """Read a comparison; every row is checked before any of them is trained.
 
     Args:
         file: YAML with `base` (what all rows share, as for `sam-crack train`), `rows` (name to
-            what differs, `opponent` for models without SAM), `evaluate`, `baseline` and `title`.
-        root: folder of the data set, in place of the one in the file.
+            what differs), `evaluate`, `baseline`, `seeds` and `title`.
+        root: folder of the data set of `base`, in place of the one in the file.
+        roots: folders of data sets by name.
     """
     tree = read_overlay(file)
     for name in tree:
         if name not in SECTIONS:
             raise UsageError(f"{file}: {name!r}", f"one of {', '.join(SECTIONS)}")
-    overlays = _section(tree, "rows", file)
+    overlays = section_of(tree, "rows", str(file))
     if not overlays:
         raise UsageError(f"{file}: no rows", "rows: {name: {what differs}}, at least one")
-    base = _section(tree, "base", file)
-    if root is not None:
-        base = merged(base, {"data": {"root": str(root)}})
-    evaluate = load_tree(EvaluateConfig, _section(tree, "evaluate", file), f"{file}: evaluate")
-    rows = tuple(
-        _row(name, base, _section(overlays, name, file), evaluate, file) for name in overlays
+    base = section_of(tree, "base", str(file))
+    whole = _File(
+        path=file,
+        rows=overlays,
+        evaluate=tree.get("evaluate"),
+        shared=Shared(
+            base=base,
+            seeds=tree.get("seeds"),
+            checked=Checked(Roots(_data_name(base), root, roots or {})),
+        ),
     )
-    baseline = str(tree.get("baseline") or rows[0].name)
+    rows = tuple(row for name in overlays for row in _rows(name, whole))
+    _check_names(rows, file)
+    baseline = str(tree.get("baseline") or next(iter(overlays)))
     if baseline not in overlays:
         raise UsageError(f"{file}: baseline {baseline!r}", f"one of {', '.join(overlays)}")
     return Plan(title=str(tree.get("title") or file.stem), rows=rows, baseline=baseline)
 
 
 def pick_rows(plan: Plan, names: tuple[str, ...]) -> tuple[Row, ...]:
-    """Return the asked rows, or all."""
-    known = {row.name: row for row in plan.rows}
+    """Return the asked rows, or all; a name without its set of frames means all of its sets."""
+    known = dict.fromkeys(name for row in plan.rows for name in (row.base, row.name))
     for name in names:
         if name not in known:
             raise UsageError(f"row {name!r}", f"one of {', '.join(known)}")
-    return tuple(known[name] for name in names) or plan.rows
+    return tuple(row for row in plan.rows if not names or {row.name, row.base} & set(names))
 
 
-def _row(
-    name: str,
-    base: Mapping[str, Any],
-    overlay: Mapping[str, Any],
-    evaluate: EvaluateConfig,
-    file: Path,
-) -> Row:
-    place = f"{file}: rows.{name}"
+def _rows(name: str, file: _File) -> list[Row]:
+    """Read one row of the file: a row of the table for each set of frames that it is scored on."""
+    place, overlay = f"{file.path}: rows.{name}", file.overlay(name)
     if not _NAME.fullmatch(name):
         raise UsageError(f"{place}: not a name", "1 to 40 letters, digits or . + - _")
-    tree = merged(base, {key: value for key, value in overlay.items() if key != OPPONENT})
-    config = load_tree(RunConfig, {**tree, "name": name}, place)
-    if config.data.root is None:
-        raise UsageError(
-            f"{place}: data.root is not set",
-            "the folder in which the data set lies as published",
-            "add --root FOLDER, or base: {data: {root: FOLDER}}",
+    of = str(overlay.get("of") or "")
+    source = _source(of, overlay, file, place) if of else overlay
+    recipes = read_recipes(of or name, source, file.shared, place)
+    tree = merged(section_of(file.shared.base, "infer", place), section_of(source, "infer", place))
+    tree = merged(tree, section_of(overlay, "infer", place))
+    infer = load_tree(InferConfig, tree, f"{place}.infer")
+    layers = [each.get("evaluate") for each in (source, overlay)[0 if of else 1 :]]
+    found = []
+    for scoring in _scorings([file.evaluate, *layers], place):
+        called = scoring.name or scoring.data
+        samples = file.shared.checked.scored(scoring, recipes[0].config, place)
+        found.append(
+            Row(
+                name=f"{name}@{called}" if called else name,
+                base=name,
+                of=of,
+                recipes=recipes,
+                infer=infer,
+                evaluate=samples.evaluate,
+                samples_sha256=samples.sha256,
+                differs=_in_words(overlay),
+            )
         )
-    opponent = None
-    if OPPONENT in overlay:
-        section = _section(overlay, OPPONENT, file)
-        opponent = load_tree(OpponentConfig, section, f"{place}.{OPPONENT}")
-    return Row(name=name, config=config, opponent=opponent, evaluate=evaluate)
+    return found
 
 
-def _section(tree: Mapping[str, Any], name: str, file: Path) -> dict[str, Any]:
-    found = tree.get(name)
-    if found is not None and not isinstance(found, dict):
-        raise UsageError(f"{file}: {name}: {str(found)[:60]}", "a section: names and values below")
-    return found or {}
+def _source(of: str, overlay: Mapping[str, Any], file: _File, place: str) -> dict[str, Any]:
+    """Return the row whose training another one looks at."""
+    strange = [name for name in overlay if name not in LOOKS]
+    if strange:
+        raise UsageError(
+            f"{place}: {strange[0]} beside of",
+            f"such a row trains nothing: {', '.join(LOOKS)}",
+            f"leave out `of: {of}` to train it",
+        )
+    if of not in file.rows or file.overlay(of).get("of"):
+        trained = [name for name in file.rows if not file.overlay(name).get("of")]
+        raise UsageError(f"{place}: of {of!r}", f"a row that is trained: {', '.join(trained)}")
+    return file.overlay(of)
+
+
+def _scorings(layers: Sequence[object], place: str) -> list[EvaluateConfig]:
+    """Read how a row is scored, the last layer on top; a list is that many sets of frames."""
+    parts: list[Mapping[str, Any]] = [{}]
+    for layer in layers:
+        above: list[Any] = layer if isinstance(layer, list) else [layer or {}]
+        for part in above:
+            if not isinstance(part, dict):
+                accepted = "a section, or a list of them"
+                raise UsageError(f"{place}: evaluate: {str(part)[:60]}", accepted)
+        below = parts if not isinstance(layer, list) else [{}]
+        parts = [merged(one, part) for one in below for part in above]
+    return [load_tree(EvaluateConfig, part, f"{place}: evaluate") for part in parts]
+
+
+def _check_names(rows: tuple[Row, ...], file: Path) -> None:
+    names = [row.name for row in rows]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(
+            f"{file}: {twice[0]} stands for two rows",
+            "every row has a name of its own",
+            "give each part of `evaluate` a `name`",
+        )
+
+
+def _in_words(overlay: Mapping[str, Any], prefix: str = "") -> str:
+    """Write what a row differs in on one line."""
+    parts = []
+    for name, value in overlay.items():
+        if isinstance(value, dict) and value and name != "losses":
+            parts.append(_in_words(value, f"{prefix}{name}."))
+        elif isinstance(value, dict):
+            inner = " + ".join(f"{weight} {loss}" for loss, weight in value.items())
+            parts.append(f"{prefix}{name} {inner}".strip())
+        elif isinstance(value, list) and any(isinstance(each, dict) for each in value):
+            continue
+        else:
+            text = ",".join(map(str, value)) if isinstance(value, list) else value
+            parts.append(f"{prefix}{name} {text}")
+    return "; ".join(part for part in parts if part)
+
+
+def _data_name(base: Mapping[str, Any]) -> str:
+    data = base.get("data")
+    return str(data.get("name", "")) if isinstance(data, dict) else ""

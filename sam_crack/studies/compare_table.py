@@ -1,25 +1,17 @@
-"""The table of a comparison, as Markdown, as a page and on the screen."""
+"""The table of a comparison, as Markdown and on the screen."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from statistics import stdev
 
-from sam_crack import __version__, durable
 from sam_crack.console import Console
 from sam_crack.measure.bootstrap import Interval
-from sam_crack.report import page
-from sam_crack.report.html import write_report
-from sam_crack.report.tradeoff import Dot, tradeoff
 from sam_crack.studies.compare_plan import Plan
-from sam_crack.studies.evaluation_tables import FEW_GROUPS, MISSED, POLICIES, number, span
-from sam_crack.studies.scoring import differences, load_scored
+from sam_crack.studies.compare_results import BOUNDARY, CLDICE, IOU, Result, Score
+from sam_crack.studies.compare_rules import costs_of, rules_of
 
-Rows = Mapping[str, tuple[dict[str, Any], Path]]
-MARKDOWN, PAGE, TABLE = "comparison.md", "report.html", "comparison.json"
-IOU, CLDICE, BOUNDARY = "iou_pooled", "cldice_pooled", "bf1@2px_pooled"
+DIGITS = 3
 HEADER = (
     "row",
     "method",
@@ -27,153 +19,120 @@ HEADER = (
     "adapter MB",
     "peak MB",
     "train s",
-    IOU,
+    "IoU",
     "95 % interval",
-    CLDICE,
-    BOUNDARY,
+    "clDice",
+    "bf1@2px",
     "threshold",
     "gain in IoU",
-    "its interval",
+    "gain in clDice",
 )
+ORIGIN = ("row", "what it is", "steps", "crops", "looking for settings", "learnt", "scored", "key")
 
 
-def table_of(plan: Plan, rows: Rows) -> list[list[str]]:
-    """Return one line of text cells for each finished row, in the order of the plan."""
-    gains = _gains(plan, rows)
+def by_frames(results: Sequence[Result]) -> dict[str, list[Result]]:
+    """Return the rows of each set of frames, in the order of the plan."""
+    found: dict[str, list[Result]] = {}
+    for result in results:
+        found.setdefault(result.row.scored_on, []).append(result)
+    return found
+
+
+def table_of(plan: Plan, results: Sequence[Result]) -> list[list[str]]:
+    """Return one line of text cells for each finished row."""
     lines = []
-    for name, (facts, _) in rows.items():
-        scores = facts["scores"]
-        gap, within = gains.get(name, (None, None))
-        peak = facts["peak_memory_mb"]
+    for one in results:
+        first = one.trained[0]
+        base = one.row.base == plan.baseline
         lines.append(
             [
-                name,
-                facts["method"],
-                f"{facts['trainable'] / 1e6:.3f}",
-                f"{facts['adapter_mb']:.2f}",
-                "-" if peak is None else f"{peak:.0f}",
-                f"{facts['train_seconds']:.1f}",
-                number(scores[IOU]["value"]),
-                span(_interval(scores[IOU])),
-                number(scores[CLDICE]["value"]),
-                number(scores[BOUNDARY]["value"]),
-                f"{facts['threshold']:.4f}",
-                "baseline" if name == plan.baseline else number(gap, sign=True),
-                span(within),
+                one.row.name,
+                str(first["method"]),
+                f"{first['trainable'] / 1e6:.3f}",
+                f"{first['adapter_mb']:.1f}",
+                "-" if one.peak_mb is None else f"{one.peak_mb:.0f}",
+                f"{one.train_seconds:.0f}",
+                mean_of(one.scores[IOU]),
+                span_of(one.scores[IOU].within),
+                mean_of(one.scores[CLDICE]),
+                mean_of(one.scores[BOUNDARY]),
+                f"{one.threshold:.3f}",
+                "baseline" if base else _gain(one, IOU),
+                "baseline" if base else _gain(one, CLDICE),
             ]
         )
     return lines
 
 
-def _interval(score: Mapping[str, float | None]) -> Interval | None:
-    low, high = score["low"], score["high"]
-    return None if low is None or high is None else Interval(low=low, high=high)
+def origins_of(results: Sequence[Result]) -> list[list[str]]:
+    """Say of each row what it is and what its figures come from."""
+    lines = []
+    for one in results:
+        first, row = one.trained[0], one.row
+        lines.append(
+            [
+                row.name,
+                row.differs or "as the base",
+                f"{first['steps']:,}",
+                f"{first['crops']:,}",
+                costs_of(one),
+                row.recipes[0].samples_sha256[:10],
+                row.samples_sha256[:10],
+                row.key[:10],
+            ]
+        )
+    return lines
 
 
-def _gains(plan: Plan, rows: Rows) -> dict[str, tuple[float | None, Interval | None]]:
-    """Return each row's paired difference in IoU from the baseline, once that is finished."""
-    if plan.baseline not in rows:
-        return {}
-    base = load_scored(rows[plan.baseline][1])
-    resamples = plan.rows[0].evaluate.resamples
-    return {
-        name: differences(load_scored(folder), base, resamples=resamples)[IOU]
-        for name, (_, folder) in rows.items()
-        if name != plan.baseline
-    }
+def mean_of(score: Score) -> str:
+    """Write a mean, and how far seeds lie apart where there are several."""
+    if score.value is None:
+        return "-"
+    spread = f" ± {stdev(score.seeds):.{DIGITS}f}" if len(score.seeds) > 1 else ""
+    return f"{score.value:.{DIGITS}f}{spread}"
 
 
-def rules_of(plan: Plan, rows: Rows) -> list[str]:
-    """Say in words what the table rests on."""
-    first = plan.rows[0]
-    scored = first.evaluate
-    facts = [one for one, _ in rows.values()]
-    found = [
-        f"data {first.config.data.name}, scored on {scored.split}"
-        + (f", {scored.limit} evenly spaced frames" if scored.limit else ""),
-        f"thresholds are chosen on {first.config.data.val}, never on {scored.split}",
-        f"empty masks: {scored.empty}: {POLICIES[scored.empty]}",
-        f"missed masks: {MISSED}",
-        f"gains are paired: the same frames, resampled by the same draws, against {plan.baseline}",
-        "one seed each: what changes from seed to seed is not in the intervals",
-    ]
-    budgets = {(one["steps"], one["crops"]) for one in facts}
-    if len(budgets) == 1:
-        steps, crops = next(iter(budgets))
-        found.insert(1, f"every row saw {crops:,} crops in {steps:,} steps")
-    elif budgets:
-        found.insert(1, f"budgets differ (steps, crops): {sorted(budgets)}")
-    if facts:
-        groups = facts[0]["groups"]
-        rough = "; so few make rough intervals" if groups < FEW_GROUPS else ""
-        found.append(f"95 % intervals from {scored.resamples} resamples of {groups} groups{rough}")
-    missing = [row.name for row in plan.rows if row.name not in rows]
-    if missing:
-        found.append(f"not finished: {', '.join(missing)}")
-    return found
+def span_of(within: Interval | None) -> str:
+    """Write an interval."""
+    return "-" if within is None else f"{within.low:.{DIGITS}f} .. {within.high:.{DIGITS}f}"
 
 
-def write_comparison(folder: Path, plan: Plan, rows: Rows) -> None:
-    """Write what is finished so far."""
-    lines = table_of(plan, rows)
-    rules = rules_of(plan, rows)
-    plots = draw_plots(rows)
-    for name, image in plots.items():
-        durable.write_bytes(folder / f"{name}.png", image)
-    text = [f"# {plan.title}", "", _markdown(HEADER), _markdown(["---"] * len(HEADER))]
-    text += [*map(_markdown, lines), "", *(f"* {rule}" for rule in rules), ""]
+def _gain(result: Result, name: str) -> str:
+    gain = result.gains.get(name)
+    if gain is None or gain.value is None:
+        return "-"
+    text = f"{gain.value:+.{DIGITS}f}"
+    if gain.within is None:
+        return text
+    return f"{text} ({gain.within.low:+.{DIGITS}f} .. {gain.within.high:+.{DIGITS}f})"
+
+
+def markdown(plan: Plan, results: Sequence[Result], plots: Sequence[str]) -> str:
+    """Write everything as Markdown; a gain whose interval leaves out zero is bold."""
+    text = [f"# {plan.title}", ""]
+    for where, rows in by_frames(results).items():
+        lines = table_of(plan, rows)
+        for line, one in zip(lines, rows, strict=True):
+            for place, name in ((-2, IOU), (-1, CLDICE)):
+                within = one.gains[name].within if name in one.gains else None
+                if within is not None and (within.low > 0 or within.high < 0):
+                    line[place] = f"**{line[place]}**"
+        text += [f"## {where}", "", *_markdown(HEADER, lines), ""]
     text += [f"![{name}]({name}.png)" for name in plots]
-    durable.write_text(folder / MARKDOWN, "\n".join(text) + "\n")
-    facts = {name: one for name, (one, _) in rows.items()}
-    durable.write_text(folder / TABLE, json.dumps(facts, indent=1) + "\n")
-    report = page.Report(
-        title=plan.title,
-        subtitle=f"{len(rows)} of {len(plan.rows)} rows",
-        sections=[
-            page.Table(title="Methods", columns=[page.Column(name=n) for n in HEADER], rows=lines),
-            page.Plots(
-                title="Score and cost",
-                plots=[page.Plot(image=image, alt=name) for name, image in plots.items()],
-            ),
-            page.Notes(title="Rules", items=rules),
-        ],
-        footer=f"sam-crack {__version__}",
-    )
-    write_report(folder / PAGE, report)
+    text += ["", "## What each row is", "", *_markdown(ORIGIN, origins_of(results)), ""]
+    text += ["## Rules", "", *(f"* {rule}" for rule in rules_of(plan, results))]
+    return "\n".join(text) + "\n"
 
 
-def draw_plots(rows: Rows) -> dict[str, bytes]:
-    """Return the two diagrams by name."""
-    costs = {
-        "iou-parameters": ("trainable", "trained parameters"),
-        "iou-time": ("train_seconds", "training time, s"),
-    }
-    plots = {}
-    for name, (key, label) in costs.items():
-        dots = []
-        for row, (facts, _) in rows.items():
-            score = facts["scores"][IOU]
-            if score["value"] is not None and facts[key] > 0:
-                dots.append(
-                    Dot(
-                        name=row,
-                        cost=facts[key],
-                        score=score["value"],
-                        low=score["low"],
-                        high=score["high"],
-                    )
-                )
-        if dots:
-            plots[name] = tradeoff(dots, cost=label, score="IoU")
-    return plots
+def _markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
+    rows = [header, ["---"] * len(header), *lines]
+    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
 
 
-def say_comparison(plan: Plan, rows: Rows, console: Console) -> None:
+def say_comparison(plan: Plan, results: Sequence[Result], console: Console) -> None:
     """Print the table and its rules."""
-    console.table(HEADER, table_of(plan, rows))
-    for rule in rules_of(plan, rows):
+    for where, rows in by_frames(results).items():
+        console.say(where)
+        console.table(HEADER, table_of(plan, rows))
+    for rule in rules_of(plan, results):
         console.say(rule)
-
-
-def _markdown(cells: Any) -> str:  # noqa: ANN401 - any sequence of cells
-    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"

@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from sam_crack import durable
 from sam_crack.adapt.store import read_tensors, write_tensors
 from sam_crack.config.schema import ModelConfig
-from sam_crack.config.trees import load_tree
-from sam_crack.config.values import as_text, plain
+from sam_crack.config.trees import as_written, load_tree
+from sam_crack.config.values import plain
 from sam_crack.errors import BadInput, IntegrityError, UsageError
 from sam_crack.model.description import IN_RUN, CheckpointMeta, meta_to_json
+from sam_crack.model.trained_scale import read_trained_scale
 from sam_crack.studies.imagenet import ENCODER
 
 DESCRIPTION, WEIGHTS = "opponent.json", "opponent.safetensors"
@@ -40,9 +41,18 @@ class OpponentConfig:
     """Begin with ImageNet weights, which are fetched once; for EfficientNet-Lite0 alone."""
     weights: Path | None = None
     """Other weights of the encoder, a .pth of tensors; with neither they are random."""
+    deep_supervision: bool = False
+    """Teach the inner levels of the decoder too, each at half the weight of the next finer one, as
+    nnU-Net does; for unet alone."""
 
     def __post_init__(self) -> None:
-        """Refuse weights that cannot be had."""
+        """Refuse weights that cannot be had, and levels that are not there."""
+        if self.deep_supervision and self.arch != "unet":
+            raise UsageError(
+                f"opponent: deep_supervision of {self.arch}",
+                "unet, whose decoder has a level for every halving",
+                "leave it out",
+            )
         if self.imagenet and self.encoder != ENCODER:
             raise UsageError(
                 f"opponent: imagenet weights of {self.encoder}",
@@ -52,7 +62,10 @@ class OpponentConfig:
 
 
 class Untouched:
-    """What stands where SAM's adapters stand: nothing is added, so nothing is to be done."""
+    """What stands where SAM's adapters stand: nothing is added; running means are kept."""
+
+    def __init__(self, net: nn.Module) -> None:
+        self._net = net
 
     def after_step(self, step: int) -> None:
         """Do nothing."""
@@ -61,11 +74,44 @@ class Untouched:
         """Add nothing to the loss."""
 
     def schedule_state(self) -> dict[str, Tensor]:
-        """Keep nothing."""
-        return {}
+        """Return what changes without being learnt, such as the means of batch norms."""
+        return {name: buffer.detach().clone() for name, buffer in self._net.named_buffers()}
 
     def load_schedule_state(self, state: Mapping[str, Tensor]) -> None:
-        """Take nothing."""
+        """Put it back."""
+        with torch.no_grad():
+            for name, buffer in self._net.named_buffers():
+                buffer.copy_(state[name])
+
+
+class InnerLevels(nn.Module):
+    """Logits of a U-Net's inner levels, which learn and are left behind after training.
+
+    nnU-Net (Isensee 2021) teaches all levels but the two coarsest; here those are the bottleneck
+    and the first block of the decoder.
+    """
+
+    def __init__(self, net: Any, num_logits: int) -> None:  # noqa: ANN401 - untyped library
+        super().__init__()
+        blocks = list(net.decoder.blocks)[1:-1]
+        widths = [block.conv2[0].out_channels for block in blocks]
+        self.logits = nn.ModuleList(nn.Conv2d(width, num_logits, 1) for width in widths)
+
+    def forward(self, net: Any, pixels: Tensor) -> list[Tensor]:  # noqa: ANN401 - untyped library
+        """Return logits at the size of the pixels: the net's own, then the levels, finest first."""
+        seen: list[Tensor] = []
+        blocks = list(net.decoder.blocks)[1:-1]
+        hooks = [
+            block.register_forward_hook(lambda *call: seen.append(call[-1])) for block in blocks
+        ]
+        try:
+            final: Tensor = net(pixels)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        inner = [logits(level) for logits, level in zip(self.logits, seen, strict=True)]
+        size = (pixels.shape[-2], pixels.shape[-1])
+        return [final, *(F.interpolate(each, size, mode="bilinear") for each in inner[::-1])]
 
 
 class Opponent(nn.Module):
@@ -82,23 +128,30 @@ class Opponent(nn.Module):
         classes = config.head.num_classes
         self.num_logits = 1 if classes == 1 else classes + 1
         self.net = _build(opponent, self.num_logits)
-        self.adapted = Untouched()
+        self.levels = InnerLevels(self.net, self.num_logits) if opponent.deep_supervision else None
+        self.adapted = Untouched(self.net)
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Return fp32 logits (b, num_logits, h, w) of pixels (b, 3, h, w), 0-255."""
+    def forward(self, pixels: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Return fp32 logits (b, num_logits, h, w) of pixels (b, 3, h, w), 0-255.
+
+        In training with deep supervision, those of the inner levels follow, finest first.
+        """
         height, width = pixels.shape[-2:]
         below, right = -height % ALIGN, -width % ALIGN
         inputs = (pixels.float() - self.mean) / self.std
-        logits: Tensor = self.net(F.pad(inputs, (0, right, 0, below), mode="replicate"))
-        return logits[..., :height, :width].float()
+        padded = F.pad(inputs, (0, right, 0, below), mode="replicate")
+        if self.levels is None or not self.training:
+            logits: Tensor = self.net(padded)
+            return logits[..., :height, :width].float()
+        return tuple(each[..., :height, :width].float() for each in self.levels(self.net, padded))
 
     def trainable(self) -> dict[str, list[nn.Parameter]]:
         """Everything learns: the encoder at the adapters' rate, the decoder at the head's."""
         groups: dict[str, list[nn.Parameter]] = {"adapters": [], "head": [], "norms": []}
-        for name, parameter in self.net.named_parameters():
-            part = "adapters" if name.startswith("encoder.") else "head"
+        for name, parameter in self.named_parameters():
+            part = "adapters" if name.startswith("net.encoder.") else "head"
             groups["norms" if parameter.ndim <= 1 else part].append(parameter)
         return groups
 
@@ -201,9 +254,10 @@ def load_opponent(
         if body["format"] != FORMAT or body["sha256"] != durable.sha256(folder / WEIGHTS):
             raise ValueError("the weights are not those that were described")
         given = body["meta"]
-        meta = CheckpointMeta(**{**given, "classes": tuple(given["classes"])})
+        scale = read_trained_scale(given["scale"])
+        meta = CheckpointMeta(**{**given, "classes": tuple(given["classes"]), "scale": scale})
         opponent = OpponentConfig(**body["opponent"])
-        config = load_tree(ModelConfig, _as_written(body["config"]), str(folder / DESCRIPTION))
+        config = load_tree(ModelConfig, as_written(body["config"]), str(folder / DESCRIPTION))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise IntegrityError(
             f"{folder}: {error}", "a model as the comparison wrote it", "train this row again"
@@ -211,12 +265,3 @@ def load_opponent(
     model = Opponent(config, opponent)
     model.net.load_state_dict(read_tensors(folder / WEIGHTS, model.net.state_dict()))
     return model.eval().to(device), meta
-
-
-def _as_written(value: Any) -> Any:  # noqa: ANN401 - straight from JSON
-    """Turn JSON back into what a YAML file gives: text, lists and sections."""
-    if isinstance(value, dict):
-        return {name: _as_written(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_as_written(item) for item in value]
-    return None if value is None else as_text(value)

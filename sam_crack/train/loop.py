@@ -9,7 +9,6 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from accelerate import Accelerator
 from torch import nn
 
@@ -19,6 +18,7 @@ from . import losses, memory, optim, tracking
 from .batches import Batch, batches, to_device
 from .cached import CachedBatches
 from .kept import Kept, save, take_up
+from .levels import loss_at_size
 from .pace import Pace
 from .pixel_losses import Loss
 from .run import Run
@@ -137,10 +137,7 @@ def _accumulate(
         inputs, target, valid, ids = to_device(next(steps), accelerator.device)
         try:
             with nullcontext() if part == parts - 1 else accelerator.no_sync(model):
-                # The loss is taken at full size, where inference thresholds too.
-                size = (target.shape[-2], target.shape[-1])
-                logits = F.interpolate(model(*inputs), size, mode="bilinear", align_corners=False)
-                loss = loss_of(logits, target, valid)
+                loss = loss_at_size(model(*inputs), target, valid, loss_of=loss_of)
                 penalty = run.segmenter.adapted.penalty()
                 accelerator.backward((loss if penalty is None else loss + penalty) / parts)
         except torch.OutOfMemoryError as error:

@@ -17,23 +17,27 @@ POLY_POWER = 0.9
 
 def make_optimizer(
     groups: Mapping[str, Sequence[nn.Parameter]], config: TrainConfig
-) -> torch.optim.AdamW:
-    """AdamW over adapters, head and norms: the head has its own rate, norms have no decay."""
+) -> torch.optim.Optimizer:
+    """Optimise adapters, head and norms: the head has its own rate, norms have no decay."""
     rates = {"adapters": config.lr, "head": config.head_lr, "norms": config.lr}
     decays = {"adapters": config.weight_decay, "head": config.weight_decay, "norms": 0.0}
-    return torch.optim.AdamW(
-        [
-            {
-                "name": name,
-                "params": list(params),
-                "peak_lr": rates[name],
-                "weight_decay": decays[name],
-            }
-            for name, params in groups.items()
-            if params
-        ],
-        lr=config.lr,
-    )
+    parts = [
+        {
+            "name": name,
+            "params": list(params),
+            "peak_lr": rates[name],
+            "weight_decay": decays[name],
+        }
+        for name, params in groups.items()
+        if params
+    ]
+    match config.optimiser:
+        case "adamw":
+            return torch.optim.AdamW(parts, lr=config.lr)
+        case "sgd":
+            return torch.optim.SGD(parts, lr=config.lr, momentum=config.momentum, nesterov=True)
+        case never:
+            assert_never(never)
 
 
 def rate_factor(step: int, config: TrainConfig) -> float:

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -17,7 +16,7 @@ from sam_crack.config.schema import HeadConfig, ModelConfig
 from sam_crack.console import Console
 from sam_crack.errors import BadInput, IntegrityError, SamCrackError, UsageError
 from sam_crack.model.description import CheckpointMeta
-from sam_crack.studies import compare, opponents
+from sam_crack.studies import compare, compare_train, opponents
 from sam_crack.studies.compare_plan import pick_rows, read_plan
 from sam_crack.studies.imagenet import fetch_encoder
 from sam_crack.studies.opponents import Opponent, OpponentConfig
@@ -81,7 +80,7 @@ def test_every_row_was_trained_scored_and_written(done):
     assert len({row["frames_sha256"] for row in rows.values()}) == 1
     text = (done / "out" / "comparison.md").read_text()
     assert "| unet | unet |" in text
-    assert "every row saw 4 crops in 2 steps" in text
+    assert "every row that learns saw 4 crops in 2 steps" in text
     assert "baseline" in text
     assert "Tiny methods" in (done / "out" / "report.html").read_text()
     assert (done / "out" / "iou-parameters.png").stat().st_size > 1000
@@ -124,14 +123,19 @@ def test_a_comparison_that_was_killed_goes_on(road, tmp_path):
 
 
 def test_the_peak_is_that_of_all_starts(tmp_path, monkeypatch):
-    session, note = SimpleNamespace(fit=lambda resume: "fitted"), tmp_path / "peak.json"
-    monkeypatch.setattr(compare, "_reset_peak", lambda: None)
+    note = tmp_path / "peak.json"
+    monkeypatch.setattr(compare_train, "_reset_peak", lambda: None)
     peaks = iter([700.0, 900.0, 300.0, 500.0])
-    monkeypatch.setattr(compare, "_peak_mb", lambda: next(peaks))
-    found = [compare._fit(session, note, resumed=resumed)[1] for resumed in (False, True, True)]
-    assert found == [700.0, 900.0, 900.0]
+    monkeypatch.setattr(compare_train, "_peak_mb", lambda: next(peaks))
+
+    def peak_of_a_start():
+        found = compare_train._watched(lambda: "trained", tmp_path, note)[1]
+        (tmp_path / "state" / "step-1").mkdir(parents=True, exist_ok=True)
+        return found
+
+    assert [peak_of_a_start() for _ in range(3)] == [700.0, 900.0, 900.0]
     note.unlink()  # killed before it could say
-    assert compare._fit(session, note, resumed=True)[1] is None
+    assert peak_of_a_start() is None
 
 
 def test_the_key_holds_what_decides_the_result(tmp_path, road):

@@ -1,0 +1,29 @@
+"""The loss of a model that answers at several levels of detail."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .pixel_losses import Loss
+
+
+def loss_at_size(
+    answer: Tensor | tuple[Tensor, ...], target: Tensor, valid: Tensor, *, loss_of: Loss
+) -> Tensor:
+    """Compare logits with the target at its own size, where inference thresholds too.
+
+    Of several logits, finest first, each weighs half as much as the one before it, and all weights
+    sum to one (deep supervision as in nnU-Net, Isensee 2021).
+    """
+    levels = answer if isinstance(answer, tuple) else (answer,)
+    size = (target.shape[-2], target.shape[-1])
+    losses = [
+        loss_of(F.interpolate(logits, size, mode="bilinear", align_corners=False), target, valid)
+        for logits in levels
+    ]
+    if len(losses) == 1:
+        return losses[0]
+    weights = torch.tensor([0.5**place for place in range(len(losses))])
+    return (torch.stack(losses) * (weights / weights.sum()).to(losses[0])).sum()
