@@ -50,9 +50,14 @@ VERBS: dict[str, Verb] = {
         run="sam_crack.studies.compare:run_compare",
     ),
     "camera calibrate": Verb(
-        "find a camera's height, tilt and focal length from points or lane marks in one frame",
+        "find a camera's height, tilt, roll and focal length from points or marks in one frame",
         options="sam_crack.config.look_verbs:CalibrateOptions",
-        run="sam_crack.measure.calibrate:run_camera_calibrate",
+        run="sam_crack.studies.cameras:run_camera_calibrate",
+    ),
+    "camera grid": Verb(
+        "draw a camera's grid of metres over a frame, to be looked at",
+        options="sam_crack.config.look_verbs:CameraGridOptions",
+        run="sam_crack.studies.cameras:run_camera_grid",
     ),
     "merge": Verb(
         "fold trained adapters into stand-alone weights",

@@ -16,7 +16,8 @@ class PredictOptions:
     run: Path
     """Checkpoint folder, or a run folder with one in it. Example: runs/train/dnit-1."""
     paths: tuple[Path, ...]
-    """Images, videos, folders with these below them, or patterns in quotes. Example: drive/."""
+    """Images, videos, folders with these below them, patterns in quotes, `.txt` lists (a path a
+    line, relative to the list), or - for a list on stdin. Example: drive/."""
     out: Path | None = None
     """Folder for masks, overlays and tables; empty makes runs/predict/NAME-N. Example: found."""
     threshold: Annotated[float, Range(0, 1)] | None = None
@@ -35,6 +36,11 @@ class PredictOptions:
     """Cracks shorter than so many pixels are not listed. Example: 50."""
     overlay: bool = True
     """Also write each frame with its cracks drawn on it."""
+    video: bool = False
+    """Also join the overlays to videos/NAME.mp4 (MPEG-4 Part 2): each video at its own rate, all
+    pictures at --video-rate."""
+    video_rate: Annotated[float, Range(0.01, 240)] = 5.0
+    """Frames per second of the video that is made of pictures. Example: 10."""
     track: str = ""
     """Where the frames were taken: FILE.gpx, FILE.csv (time, lat, lon), or exif. Example: a.gpx."""
     time_offset: Annotated[float, Range(-1e9, 1e9)] = 0.0
@@ -60,6 +66,13 @@ class PredictOptions:
     device: str = "auto"
     """Where to compute: auto takes a GPU if there is one; else cpu, cuda or cuda:1.
     Example: cuda:1."""
+    num_parts: Annotated[int, Range(1, 100_000)] = 1
+    """Share the frames out to so many processes that fill one --out; the last to finish sums up.
+    `accelerate launch` does it by itself. Example: 3."""
+    part_id: Annotated[int, Range(0, 99_999)] | None = None
+    """Which of the --num-parts this process is, counted from 0. Example: 0."""
+    dry_run: bool = False
+    """Say what would be done and how long it would take, and write nothing."""
     continue_: bool = False
     """Go on where an earlier run into this folder stopped."""
     overwrite: bool = False
@@ -78,13 +91,36 @@ class CalibrateOptions:
     """Four or more road points Y,X,RIGHT,AHEAD (pixels, then metres; any origin), with semicolons.
     Example: '1500,900,0,0; 1500,2900,3.5,0; 1180,1500,0,9; 1180,2300,3.5,9'."""
     lines: str = ""
-    """Two or more straight lane marks Y1,X1,Y2,X2 in pixels, with semicolons.
+    """Two or more straight lane marks Y1,X1,Y2,X2 in pixels, with semicolons; where they lie may
+    be added, in metres to the right of any origin: Y1,X1,Y2,X2,RIGHT. The roll is found too with
+    three such marks, with the height and the lane's width, or with --across.
     Example: '2100,300,1300,1700; 2100,3500,1300,2150'."""
+    across: str = ""
+    """Lines at a right angle to the lane, such as a stop line or a joint: Y1,X1,Y2,X2 in pixels,
+    with semicolons; they give the roll. Example: '1500,700,1496,3100'."""
     height: Annotated[float, Range(0.05, 100)] | None = None
-    """Metres from the road to the lens; with --lines it is this or --lane-width. Example: 1.4."""
+    """Metres from the road to the lens, for --lines. Example: 1.4."""
     lane_width: Annotated[float, Range(0.5, 30)] | None = None
-    """Metres between the outermost of the --lines, where the height is not known. Example: 3.5."""
+    """Metres between the outermost of the --lines. Example: 3.5."""
     focal: Annotated[float, Range(10, 1e6)] | None = None
     """Focal length in pixels of this frame size; needed with --lines. Example: 2600."""
     fov: Annotated[float, Range(5, 175)] | None = None
     """Horizontal field of view in degrees, in place of --focal. Example: 73."""
+    distortion: str = ""
+    """Of the lens, where it is known: k1,k2,p1,p2,k3 as cv2.calibrateCamera returns them.
+    Example: -0.21,0.05,0,0,0."""
+    frame: Path | None = None
+    """Picture in which the places were marked: a grid of metres is drawn over it, beside OUT as
+    .png, to be looked at. Example: frame.jpg."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CameraGridOptions:
+    """`sam-crack camera grid`."""
+
+    camera: Path
+    """camera.json of any kind. Example: camera.json."""
+    frame: Path
+    """A frame of this camera. Example: drive/000100.jpg."""
+    out: Path
+    """PNG to write. Example: grid.png."""

@@ -65,7 +65,7 @@ class Camera:
         return Lens(*self.distortion)
 
     @cached_property
-    def _axes(self) -> Float:
+    def axes(self) -> Float:
         """Rows: the camera's right, down and forward axes in world right, down, ahead."""
         pitch, roll = math.radians(self.pitch_deg), math.radians(self.roll_deg)
         tilt = np.array(
@@ -94,7 +94,7 @@ class Camera:
         world = np.stack(
             [points[..., 0], np.full(points.shape[:-1], self.height_m), points[..., 1]], axis=-1
         )
-        seen = world @ self._axes.T
+        seen = world @ self.axes.T
         ahead = np.where(seen[..., 2:] > 1e-6, seen[..., 2:], np.nan)
         bent = self.lens.distort(seen[..., :2] / ahead)
         pixels: Float = self.focal_px * bent[..., ::-1] + np.array(self.principal)
@@ -109,7 +109,7 @@ class Camera:
 
     def to_ground(self, pixels_yx: ArrayLike) -> Float:
         """Intersect pixels (..., 2) as (y, x) with the road: (..., 2) as (x, z); NaN above it."""
-        world = self.rays(pixels_yx) @ self._axes
+        world = self.rays(pixels_yx) @ self.axes
         down = np.where(world[..., 1] > 1e-9, world[..., 1], np.nan)
         reach = self.height_m / down
         return np.stack([world[..., 0] * reach, world[..., 2] * reach], axis=-1)

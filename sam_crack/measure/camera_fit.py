@@ -1,4 +1,4 @@
-"""A camera's height, tilt and focal length, from points of the road or from its lane marks."""
+"""A camera's height, tilt, roll and focal length from points of the road."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from sam_crack.errors import BadInput
-from sam_crack.measure.camera import Camera
+from sam_crack.measure.camera import STRAIGHT, Camera, Five
 
 Float = NDArray[np.float64]
 NUM_POINTS = 4
@@ -26,6 +26,8 @@ class Fit:
     camera: Camera
     miss_px: float
     """Root of the mean squared distance between given and projected places."""
+    has_roll: bool = True
+    """Whether what was given could tell the roll; else the camera is taken to stand upright."""
 
 
 def focal_of(size: tuple[int, int], fov_deg: float) -> float:
@@ -34,7 +36,12 @@ def focal_of(size: tuple[int, int], fov_deg: float) -> float:
 
 
 def fit_points(
-    pixels: Float, ground: Float, size: tuple[int, int], *, focal_px: float | None = None
+    pixels: Float,
+    ground: Float,
+    size: tuple[int, int],
+    *,
+    focal_px: float | None = None,
+    distortion: Five = STRAIGHT,
 ) -> Fit:
     """Find the camera that sees road points where they were marked.
 
@@ -46,6 +53,7 @@ def fit_points(
         ground: (n, 2) metres to the right and ahead, of any origin.
         size: Height and width of the frame.
         focal_px: Where it is known; else it is found too.
+        distortion: Of the lens; it is not found here.
     """
     if len(pixels) < NUM_POINTS:
         raise BadInput(f"{len(pixels)} points", f"{NUM_POINTS} or more", "mark more of the road")
@@ -66,6 +74,7 @@ def fit_points(
             focal_px=focal_px if focal_px is not None else math.exp(focal),
             size=size,
             roll_deg=math.degrees(roll),
+            distortion=distortion,
         )
         sine, cosine = math.sin(yaw), math.cos(yaw)
         turn = np.array([[cosine, -sine], [sine, cosine]])
@@ -79,7 +88,7 @@ def fit_points(
     found = least_squares(misses, start, x_scale="jac", max_nfev=500)
     values = np.asarray(found.x, np.float64)
     miss_px = float(np.sqrt(2 * found.cost / len(pixels)))
-    camera = _checked(project(values)[0], miss_px)
+    camera = check_fit(project(values)[0], miss_px)
     if fixed and len(pixels) == NUM_POINTS and miss_px > 0.01 * size[1]:
         raise BadInput(f"points that miss by {miss_px:.0f} px", "another focal length, or none")
     return Fit(camera=camera, miss_px=miss_px)
@@ -118,71 +127,7 @@ def _start(pixels: Float, ground: Float, size: tuple[int, int], focal_px: float 
     )
 
 
-def fit_lines(
-    lines: Float,
-    size: tuple[int, int],
-    *,
-    focal_px: float,
-    height_m: float | None = None,
-    lane_m: float | None = None,
-) -> Fit:
-    """Find tilt and height from straight lane marks, which meet at the road's vanishing point.
-
-    The camera is taken to stand upright (no roll): one vanishing point cannot tell.
-
-    Args:
-        lines: (n, 2, 2) two places (y, x) on each mark; two or more.
-        size: Height and width of the frame.
-        focal_px: Focal length in pixels; one vanishing point cannot tell it.
-        height_m: Of the lens above the road, or
-        lane_m: metres between the outermost marks.
-    """
-    if len(lines) < 2:
-        raise BadInput(f"{len(lines)} lines", "two or more", "mark both sides of the lane")
-    y, x = _meeting(lines)
-    centre = (size[0] - 1) / 2
-    pitch = math.degrees(math.atan((centre - y) / focal_px))
-    unit = Camera(height_m=1.0, pitch_deg=pitch, focal_px=focal_px, size=size)
-    if height_m is None:
-        if lane_m is None:
-            raise BadInput("neither a height nor a lane width", "one of the two")
-        height_m = lane_m / _apart(unit, lines)
-    ends = lines.reshape(-1, 2)
-    course = np.array([y, x]) - lines.mean(axis=1)
-    normal = course[:, ::-1] * (1, -1) / np.linalg.norm(course, axis=1, keepdims=True)
-    away = np.einsum("nij,nj->ni", lines - lines.mean(axis=1, keepdims=True), normal)
-    camera = Camera(height_m=height_m, pitch_deg=pitch, focal_px=focal_px, size=size)
-    miss_px = float(np.sqrt((away**2).sum() / len(ends)))
-    return Fit(camera=_checked(camera, miss_px), miss_px=miss_px)
-
-
-def _meeting(lines: Float) -> tuple[float, float]:
-    """Where lines meet, by least squares over their normals."""
-    course = lines[:, 1] - lines[:, 0]
-    length = np.linalg.norm(course, axis=1)
-    if (length < 1).any():
-        raise BadInput("a line of no length", "two places on it, far apart")
-    normals = course[:, ::-1] * (1, -1) / length[:, None]
-    if np.linalg.svd(normals, compute_uv=False)[1] < 1e-2:
-        raise BadInput("lines that hardly meet", "marks on both sides of the lane")
-    offsets = (normals * lines[:, 0]).sum(axis=1)
-    point = np.linalg.lstsq(normals, offsets, rcond=None)[0]
-    return float(point[0]), float(point[1])
-
-
-def _apart(unit: Camera, lines: Float) -> float:
-    """Distance of the outermost lines on the road below a camera one metre high."""
-    ground = unit.to_ground(lines)
-    if not np.isfinite(ground).all():
-        raise BadInput("a lane mark above the horizon", "places on the road", "mark it nearer")
-    course = ground[:, 1] - ground[:, 0]
-    course *= np.sign(course[:, 1:])
-    mean = (course / np.linalg.norm(course, axis=1, keepdims=True)).mean(axis=0)
-    aside = ground.mean(axis=1) @ np.array([mean[1], -mean[0]]) / np.linalg.norm(mean)
-    return float(np.ptp(aside))
-
-
-def _checked(camera: Camera, miss_px: float) -> Camera:
+def check_fit(camera: Camera, miss_px: float) -> Camera:
     """Refuse what no dashcam can be."""
     good = 0.05 <= camera.height_m <= 100 and -45 <= camera.pitch_deg <= 90
     good &= 0.05 * max(camera.size) <= camera.focal_px <= 1e6 and abs(camera.roll_deg) <= 90
