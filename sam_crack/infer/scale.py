@@ -70,10 +70,10 @@ def scaled_size(size: tuple[int, int], factor: float) -> tuple[int, int]:
     return height, width
 
 
-def grid_for(size: tuple[int, int]) -> tuple[float, ...]:
-    """Return the factors that are tried for frames of a size; 1 is always among them."""
+def grid_for(size: tuple[int, int], grid: tuple[float, ...] = GRID) -> tuple[float, ...]:
+    """Return those factors of a grid that are tried for frames of a size; 1 is always one."""
     least, most = min(1.0, FEWEST_PX / min(size)), max(1.0, MOST_PX / max(size))
-    return tuple(each for each in GRID if least <= each <= most)
+    return tuple(each for each in grid if least <= each <= most)
 
 
 def resize_image(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
