@@ -23,6 +23,10 @@ class EvaluateOptions:
     """Frames that are scored: train, val or test; none takes every frame. Example: test."""
     classes: tuple[str, ...] = ()
     """Classes taken as foreground; empty takes those that the model was trained on."""
+    task: Literal["auto", "foreground", "classes", "instances"] = "auto"
+    """What is scored: foreground takes all classes as one, classes tells them apart, instances
+    scores separate objects. auto takes instances where the data set consists of objects, and
+    classes where the model tells several apart. Example: foreground."""
     out: Path | None = None
     """Folder for tables, curves and the page; empty makes runs/evaluate/NAME-N."""
     baseline: Path | None = None

@@ -31,8 +31,10 @@ from sam_crack.studies.evaluation_tables import (
     say_table,
     write_evaluation,
 )
+from sam_crack.studies.evaluation_tasks import Ruler, choose_ruler
 from sam_crack.studies.opponents import Opponent, is_opponent, load_opponent
 from sam_crack.studies.scoring import COUNTS, Scored, load_scored, score_frames
+from sam_crack.studies.zero_shot import ZeroShot, is_zero_shot, load_zero_shot
 from sam_crack.train.session import join_processes
 from sam_crack.train.state import FolderLock
 
@@ -54,11 +56,12 @@ def run_evaluate(options: EvaluateOptions, console: Console) -> dict[str, object
     predictor, model, classes = load_predictor(options.run, options, voice)
     samples = open_split(options, classes)
     indices = chosen_frames(len(samples), options.limit)
-    voice.say(_first_screen(options, samples, len(indices), predictor))
+    ruler = choose_ruler(options.task, samples, classes)
+    voice.say(_first_screen(options, samples, len(indices), predictor, task=ruler.task))
     scored = score_frames(
-        predictor, samples, indices, empty=options.empty, model=model, console=voice
+        predictor, samples, indices, empty=options.empty, model=model, console=voice, ruler=ruler
     )
-    baseline = _baseline(options, samples, indices, voice)
+    baseline = _baseline(options, samples, indices, voice, ruler=ruler)
     if not is_main:
         return {}
     names = tuple(each.name for each in samples.classes)
@@ -89,6 +92,7 @@ def load_predictor(
         overlap=options.overlap,
         batch_size=options.batch_size,
         road=options.road,
+        rim=segmenter.config.head.boundary,
         device=device,
         on_halved=lambda size: console.warn(f"out of memory: going on with batches of {size}"),
     )
@@ -107,8 +111,17 @@ def load_predictor(
 
 def _load(
     run: Path, device: torch.device
-) -> tuple[Segmenter | Opponent, CheckpointMeta, dict[str, Any]]:
-    """Load a checkpoint of this package, or an opponent of a comparison, and say which it is."""
+) -> tuple[Segmenter | Opponent | ZeroShot, CheckpointMeta, dict[str, Any]]:
+    """Load a checkpoint of this package, or what a comparison wrote, and say which it is."""
+    if is_zero_shot(run):
+        asked, meta = load_zero_shot(run, device=device)
+        facts = {
+            "sha256": asked.sam.base_sha256,
+            "backbone": asked.config.backbone.name,
+            "adapter": "none",
+            "head": f"prompts: {asked.asked.prompts}",
+        }
+        return asked, meta, facts
     if is_opponent(run):
         opponent, meta = load_opponent(run, device=device)
         facts = {
@@ -150,27 +163,50 @@ def chosen_frames(number: int, limit: int | None) -> list[int]:
 
 
 def _baseline(
-    options: EvaluateOptions, samples: Dataset | Store, indices: list[int], console: Console
+    options: EvaluateOptions,
+    samples: Dataset | Store,
+    indices: list[int],
+    console: Console,
+    *,
+    ruler: Ruler,
 ) -> Scored | None:
     """Score the other model on the same frames, or read its evaluation."""
     if options.baseline is None:
         return None
     if (options.baseline / COUNTS).exists():
         return load_scored(options.baseline)
-    predictor, model, _ = load_predictor(options.baseline, options, console)
+    predictor, model, classes = load_predictor(options.baseline, options, console)
+    if ruler.task != "foreground" and len(ruler.classes) > 1 and classes != ruler.classes:
+        raise UsageError(
+            f"the baseline tells {', '.join(classes)} apart",
+            f"the same classes in the same order: {', '.join(ruler.classes)}",
+            "add --task foreground, or name another baseline",
+        )
     return score_frames(
-        predictor, samples, indices, empty=options.empty, model=model, console=console
+        predictor,
+        samples,
+        indices,
+        empty=options.empty,
+        model=model,
+        console=console,
+        ruler=ruler,
     )
 
 
 def _first_screen(
-    options: EvaluateOptions, samples: Dataset | Store, number: int, predictor: Predictor
+    options: EvaluateOptions,
+    samples: Dataset | Store,
+    number: int,
+    predictor: Predictor,
+    *,
+    task: str,
 ) -> str:
     """Say what is about to happen."""
     height, width = predictor.window
     return (
-        f"{options.data} {options.split}: {number} of {len(samples)} frames, classes "
-        f"{', '.join(each.name for each in samples.classes)}; windows {height} x {width}, overlap "
+        f"{options.data} {options.split}: {number} of {len(samples)} frames, {task} scored, "
+        f"classes {', '.join(each.name for each in samples.classes)}; "
+        f"windows {height} x {width}, overlap "
         f"{predictor.overlap:g}, road {predictor.road}, threshold {predictor.threshold:.4f} from "
         "the checkpoint"
     )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 
-from sam_crack.config.load import overlay_of
 from sam_crack.config.runs import new_run_folder, write_run_header
 from sam_crack.config.schema import RunConfig
 from sam_crack.config.verbs import TrainOptions
@@ -19,7 +19,8 @@ from sam_crack.data.dataset import Dataset
 from sam_crack.data.opening import open_splits
 from sam_crack.data.store import Store
 from sam_crack.errors import BadInput, UsageError
-from sam_crack.model.checkpoint import load_checkpoint
+from sam_crack.model.checkpoint import ADAPTER, load_checkpoint
+from sam_crack.model.description import find_checkpoint
 from sam_crack.model.segmenter import Segmenter
 from sam_crack.studies.training_record import data_hash, show_samples, write_record
 from sam_crack.train.session import CHECKPOINT, Session, class_share, join_processes, prepare
@@ -64,17 +65,48 @@ def run_train(options: TrainOptions, console: Console, run_config: RunConfig) ->
 
 
 def start_from(folder: Path, segmenter: Segmenter, console: Console) -> None:
-    """Take over the trained weights of another run of the same model."""
+    """Take over the adapters of another run, and of its head whatever fits.
+
+    The window may be another, and so may the classes: what tells those apart then starts afresh.
+    """
     other, meta = load_checkpoint(folder)
-    if other.config != segmenter.config:
-        mine, theirs = overlay_of(segmenter.config), overlay_of(other.config)
+    own, theirs = _kind(segmenter), _kind(other)
+    if own != theirs:
+        differing = [name for name in own if own[name] != theirs[name]]
         raise UsageError(
-            f"{folder} holds another model: {theirs or 'the defaults'}, not {mine or 'these'}",
-            "trained weights fit only the model that they were trained in",
+            f"{folder} holds another model: {_listed(theirs, differing)}, not "
+            f"{_listed(own, differing)}",
+            "trained weights fit only the encoder, adapters and head that they were trained in",
             "set the same --model options, or leave --init out",
         )
-    segmenter.load_state_dict(other.state_dict())
-    console.say(f"starting from {folder}, trained for {meta.steps} steps")
+    segmenter.adapted.load(find_checkpoint(folder) / ADAPTER)
+    head = segmenter.head.state_dict()
+    fitting = {
+        name: tensor
+        for name, tensor in other.head.state_dict().items()
+        if name in head and head[name].shape == tensor.shape
+    }
+    segmenter.head.load_state_dict(head | fitting)
+    console.say(
+        f"starting from {folder}, trained for {meta.steps} steps: its adapters and "
+        f"{len(fitting)} of {len(head)} head tensors"
+    )
+
+
+def _kind(segmenter: Segmenter) -> dict[str, object]:
+    """What two models must share for the weights of one to mean anything in the other."""
+    config = segmenter.config
+    parts = {"backbone": config.backbone, "adapter": config.adapter}
+    found = {
+        f"{part}.{name}": value
+        for part, section in parts.items()
+        for name, value in asdict(section).items()
+    }
+    return found | {"head.kind": config.head.kind, "base weights": segmenter.base_sha256[:12]}
+
+
+def _listed(facts: dict[str, object], names: list[str]) -> str:
+    return ", ".join(f"{name} {facts[name]}" for name in names)
 
 
 def _agreed_folder(options: TrainOptions, config: RunConfig, processes: PartialState) -> Path:
