@@ -56,7 +56,17 @@ def read_plan(
         root: folder of the data set of `base`, in place of the one in the file.
         roots: folders of data sets by name.
     """
-    tree = read_overlay(file)
+    return plan_of(read_overlay(file), file, root=root, roots=roots)
+
+
+def plan_of(
+    tree: Mapping[str, Any],
+    file: Path,
+    *,
+    root: Path | None = None,
+    roots: Mapping[str, Path] | None = None,
+) -> Plan:
+    """Return the comparison that a tree describes; errors name `file`."""
     for name in tree:
         if name not in SECTIONS:
             raise UsageError(f"{file}: {name!r}", f"one of {', '.join(SECTIONS)}")

@@ -31,6 +31,8 @@ class EvaluateConfig:
     """Folder in which it lies; empty takes that of `--roots`, or the one that was learnt from."""
     classes: tuple[str, ...] = ()
     """Classes taken as foreground there; empty takes those that were learnt."""
+    task: Literal["auto", "foreground", "classes", "instances"] = "foreground"
+    """What is scored, as `sam-crack evaluate` takes it."""
     split: str = "test"
     """Frames that are scored; none takes every frame."""
     limit: Annotated[int, Range(1)] | None = None

@@ -13,6 +13,7 @@ from sam_crack.studies.compare_rows import Recipe, Row
 from sam_crack.studies.evaluation import chosen_frames, load_predictor
 from sam_crack.studies.evaluation_page import write_page
 from sam_crack.studies.evaluation_tables import METRICS, evaluate, write_evaluation
+from sam_crack.studies.evaluation_tasks import choose_ruler
 from sam_crack.studies.scoring import score_frames
 
 NATIVE = "1"
@@ -42,7 +43,13 @@ def score_row(row: Row, recipe: Recipe, folder: Path, *, device: str, console: C
     )
     indices = chosen_frames(len(samples), options.limit)
     scored = score_frames(
-        predictor, samples, indices, empty=options.empty, model=model, console=console
+        predictor,
+        samples,
+        indices,
+        empty=options.empty,
+        model=model,
+        console=console,
+        ruler=choose_ruler(options.task, samples, classes),
     )
     names = tuple(each.name for each in samples.classes)
     evaluation = evaluate(scored, None, options, names)
@@ -63,6 +70,7 @@ def _options(
         root=asked.root,
         split=asked.split,
         classes=asked.classes or (data.classes if same else ()),
+        task=asked.task,
         out=home / row.evaluation,
         limit=asked.limit,
         empty=asked.empty,

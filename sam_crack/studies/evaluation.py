@@ -22,6 +22,7 @@ from sam_crack.infer.predict import Predictor
 from sam_crack.infer.road import parse_road
 from sam_crack.model.checkpoint import load_checkpoint
 from sam_crack.model.description import DESCRIPTION, CheckpointMeta, find_checkpoint
+from sam_crack.model.heads import count_logits
 from sam_crack.model.segmenter import Segmenter, fingerprint
 from sam_crack.studies.evaluation_page import write_page
 from sam_crack.studies.evaluation_tables import (
@@ -92,7 +93,7 @@ def load_predictor(
         overlap=options.overlap,
         batch_size=options.batch_size,
         road=options.road,
-        rim=segmenter.config.head.boundary,
+        rim=_tells_borders(segmenter),
         device=device,
         on_halved=lambda size: console.warn(f"out of memory: going on with batches of {size}"),
     )
@@ -140,6 +141,12 @@ def _load(
         "base_sha256": meta.base_sha256,
     }
     return segmenter, meta, facts
+
+
+def _tells_borders(model: Segmenter | Opponent | ZeroShot) -> bool:
+    """Whether the last logit is the border between objects; what SAM is asked for has none."""
+    head = model.config.head
+    return head.boundary and model.num_logits == count_logits(head)
 
 
 def open_split(options: EvaluateOptions, classes: tuple[str, ...]) -> Dataset | Store:

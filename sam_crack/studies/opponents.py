@@ -19,6 +19,7 @@ from sam_crack.config.trees import as_written, load_tree
 from sam_crack.config.values import plain
 from sam_crack.errors import BadInput, IntegrityError, UsageError
 from sam_crack.model.description import IN_RUN, CheckpointMeta, meta_to_json
+from sam_crack.model.heads import count_logits
 from sam_crack.model.trained_scale import read_trained_scale
 from sam_crack.studies.imagenet import ENCODER
 
@@ -125,8 +126,7 @@ class Opponent(nn.Module):
     def __init__(self, config: ModelConfig, opponent: OpponentConfig) -> None:
         super().__init__()
         self.config, self.opponent = config, opponent
-        classes = config.head.num_classes
-        self.num_logits = 1 if classes == 1 else classes + 1
+        self.num_logits = count_logits(config.head)
         self.net = _build(opponent, self.num_logits)
         self.levels = InnerLevels(self.net, self.num_logits) if opponent.deep_supervision else None
         self.adapted = Untouched(self.net)

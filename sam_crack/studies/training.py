@@ -96,12 +96,9 @@ def start_from(folder: Path, segmenter: Segmenter, console: Console) -> None:
 def _kind(segmenter: Segmenter) -> dict[str, object]:
     """What two models must share for the weights of one to mean anything in the other."""
     config = segmenter.config
-    parts = {"backbone": config.backbone, "adapter": config.adapter}
-    found = {
-        f"{part}.{name}": value
-        for part, section in parts.items()
-        for name, value in asdict(section).items()
-    }
+    backbone, adapter = asdict(config.backbone), asdict(config.adapter)
+    found = {f"backbone.{name}": value for name, value in backbone.items()}
+    found |= {f"adapter.{name}": value for name, value in adapter.items()}
     return found | {"head.kind": config.head.kind, "base weights": segmenter.base_sha256[:12]}
 
 
