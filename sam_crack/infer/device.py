@@ -7,10 +7,17 @@ import torch
 from sam_crack.errors import UsageError
 
 
-def choose_device(name: str) -> torch.device:
-    """Return the device of a name; `auto` takes a GPU if there is one."""
+def choose_device(name: str, *, process: int = 0) -> torch.device:
+    """Return the device of a name; `auto` takes a GPU if there is one.
+
+    Args:
+        name: auto, cpu, cuda or cuda:N.
+        process: Number of this process on its machine; with `auto` each gets a GPU of its own.
+    """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if not torch.cuda.is_available():
+            return torch.device("cpu")
+        return torch.device(f"cuda:{process % torch.cuda.device_count()}" if process else "cuda")
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)

@@ -15,6 +15,7 @@ from sam_crack.data.formats.images import opened, read_rgb
 from sam_crack.errors import BadInput
 from sam_crack.infer.names import unique_names
 from sam_crack.infer.paths import find_files, first_reason
+from sam_crack.infer.share import Share
 from sam_crack.infer.video import Video, declared_frames, is_video
 
 WHOLE = 1 << 60
@@ -87,7 +88,9 @@ class FrameStream:
         self.errors = list(errors)
         self.wanted: Callable[[Moment], bool] = lambda _: True
         """Asked once for every frame, in order, whether it is looked at at all."""
-        self._number, self._clock_s = 0, 0.0
+        self.share = Share()
+        """Which of the wanted frames are yielded here."""
+        self._number, self._taken, self._clock_s = 0, 0, 0.0
         self.video_frames: dict[str, tuple[int, int]] = {}
         """Video to frames read and frames that its header declares, once it was read."""
 
@@ -101,7 +104,7 @@ class FrameStream:
 
     def frames(self, skip: Callable[[str], bool] = lambda _: False) -> Iterator[Frame]:
         """Yield the frames whose name is not to be skipped; skipped images are not decoded."""
-        self._number, self._clock_s = 0, 0.0
+        self._number, self._taken, self._clock_s = 0, 0, 0.0
         for number, source in enumerate(self.sources):
             try:
                 if source.is_video:
@@ -152,7 +155,10 @@ class FrameStream:
     def _wants(self, name: str, source: Path, clock_s: float | None) -> bool:
         moment = Moment(number=self._number, name=name, source=source, clock_s=clock_s)
         self._number += 1
-        return self.wanted(moment)
+        if not self.wanted(moment):
+            return False
+        self._taken += 1
+        return self.share.owns(self._taken - 1)
 
     def _list(self, number: int, source: Source, reason: str, *, index: int | None = None) -> None:
         key = (number, WHOLE if index is None else index)

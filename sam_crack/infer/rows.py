@@ -16,7 +16,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """Write rows under a header; text that a spreadsheet would run as a formula is quoted."""
-    with _aside(path) as file:
+    with aside(path) as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(columns)
         for row in rows:
@@ -25,7 +25,7 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, An
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write one JSON object per line."""
-    with _aside(path) as file:
+    with aside(path) as file:
         for row in rows:
             file.write(json.dumps(row, separators=(",", ":"), allow_nan=False) + "\n")
 
@@ -33,7 +33,7 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 def write_lines(path: Path, lines: Iterable[str]) -> None:
     """Write lines of text."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _aside(path) as file:
+    with aside(path) as file:
         for line in lines:
             file.write(line + "\n")
 
@@ -46,14 +46,14 @@ def _cell(value: object) -> object:
 
 
 @contextmanager
-def _aside(path: Path) -> Iterator[IO[str]]:
+def aside(path: Path) -> Iterator[IO[str]]:
     """Yield a file to write that replaces `path` only if the block ends well."""
-    aside = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}.part")
     try:
-        with aside.open("w", encoding="utf-8", newline="") as file:
+        with part.open("w", encoding="utf-8", newline="") as file:
             yield file
-        durable.sync(aside)
-        aside.replace(path)
+        durable.sync(part)
+        part.replace(path)
         durable.sync(path.parent)
     finally:
-        aside.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import json
+import os
 import time
 from pathlib import Path
 from typing import Any
 
-from sam_crack import durable
 from sam_crack.config.look_verbs import PredictOptions
 from sam_crack.console import Console
 from sam_crack.errors import BadInput, Interrupted
 from sam_crack.infer.device import choose_device
-from sam_crack.infer.frames import Frame, FrameStream, open_frames
+from sam_crack.infer.frame_log import FrameLog
+from sam_crack.infer.frames import Frame, open_frames
 from sam_crack.infer.pipeline import run_pipeline
 from sam_crack.infer.predict import Prediction, Predictor
 from sam_crack.infer.road import parse_road
+from sam_crack.infer.share import Share, choose_share
 from sam_crack.infer.stride import parse_stride
 from sam_crack.measure.camera_file import load_camera
 from sam_crack.model.checkpoint import load_checkpoint
-from sam_crack.report.geopackage import need_geopackage
 from sam_crack.studies.drive_finish import finish_drive
 from sam_crack.studies.drive_folder import (
     RUNS,
@@ -28,20 +28,22 @@ from sam_crack.studies.drive_folder import (
     settings_of,
 )
 from sam_crack.studies.drive_map import make_placer, station_of
+from sam_crack.studies.drive_parts import lock_run, open_part, sum_up_parts
+from sam_crack.studies.drive_plan import check_outputs, expected_frames, first_screen, rehearse
 from sam_crack.studies.drive_writer import Writer
-from sam_crack.train.state import FolderLock
 
 
 def run_predict(options: PredictOptions, console: Console) -> dict[str, object]:
     """Find and measure the cracks of frames; what cannot be read is listed and does not stop it."""
     parse_road(options.road)  # before anything takes long
+    check_outputs(options)
+    share = choose_share(options.num_parts, options.part_id, os.environ)
     camera = load_camera(options.camera) if options.camera else None
-    device = choose_device(options.device)
-    if options.gpkg:
-        need_geopackage()
+    device = choose_device(options.device, process=share.local)
     stream = open_frames(options.paths, exclude=options.out or RUNS)
     placer = make_placer(options, stream)
     stream.wanted = parse_stride(options.stride, station_of(placer) if placer else None)
+    stream.share = share
     segmenter, meta = load_checkpoint(options.run, device=device)
     threshold = meta.threshold if options.threshold is None else options.threshold
     predictor = Predictor(
@@ -52,48 +54,57 @@ def run_predict(options: PredictOptions, console: Console) -> dict[str, object]:
         overlap=options.overlap,
         batch_size=options.batch_size,
         road=options.road,
+        rim=segmenter.config.head.boundary,
         device=device,
         deep=options.probabilities == "16",
         on_halved=lambda size: console.warn(f"out of memory: going on with batches of {size}"),
     )
     facts = {"threshold": threshold, "base_sha256": meta.base_sha256, "config": meta.config_hash}
-    folder = choose_folder(options)
-    began = time.perf_counter()
-    with FolderLock(folder), open_log(folder, options, settings_of(options, camera) | facts) as log:
+    settings = settings_of(options, camera) | facts
+    if options.dry_run:
+        return rehearse(options, stream, predictor.frames, predictor.window, console=console)
+    folder, waiting = choose_folder(options, share), list[int]()
+    with lock_run(folder, share), _open(folder, options, settings, share) as log:
         known = len(log)
-        console.say(_first_screen(stream, predictor, known))
+        for line in first_screen(stream, predictor.window, options, known=known):
+            console.say(line)
         writer = Writer(folder=folder, log=log, stream=stream, options=options, camera=camera)
+        began = time.perf_counter()
         interrupted = _stream(predictor, writer, console)
-        summary = finish_drive(writer, placer, facts)
-    seconds = time.perf_counter() - began
-    per_frame = seconds / max(1, len(log) - known)
-    summary |= {"seconds": round(seconds, 2), "seconds_per_frame": round(per_frame, 3)}
-    durable.write_text(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
+        seconds = time.perf_counter() - began
+        if share.parts == 1:
+            summary = finish_drive(writer, placer, facts, seconds=seconds, frames=len(log) - known)
+        elif not interrupted:
+            summary, waiting = sum_up_parts(writer, placer, facts, share=share, seconds=seconds)
     if interrupted:
         raise Interrupted(
             f"stopped after {len(log)} frames, which are whole in {folder}",
             "",
             "repeat the command with --continue to go on",
         )
-    _say_result(folder, summary, console)
+    if waiting:
+        _say_waiting(share, summary, waiting, console)
+        summary |= {"part": share.part, "parts": share.parts, "waiting_for": waiting}
+    else:
+        _say_result(folder, summary, console)
     return {"out": folder, **summary, "exit_code": BadInput.exit_code * bool(summary["errors"])}
 
 
-def _first_screen(stream: FrameStream, predictor: Predictor, known: int) -> str:
-    """Say what is about to happen."""
-    height, width = predictor.window
-    return (
-        f"{stream.total():,} frames in {len(stream.sources):,} files, {known:,} done before; "
-        f"windows {height} x {width}, overlap {predictor.overlap:g}, road {predictor.road}, "
-        f"threshold {predictor.threshold:.3f}"
-    )
+def _open(
+    folder: Path, options: PredictOptions, settings: dict[str, object], share: Share
+) -> FrameLog:
+    """Open the log of the run, or of this part of it."""
+    if share.parts == 1:
+        return open_log(folder, options, settings)
+    return open_part(folder, settings, share, continued=options.continue_)
 
 
 def _stream(predictor: Predictor, writer: Writer, console: Console) -> bool:
     """Pass every frame that is not done yet; True if the user stopped it."""
     stream, known = writer.stream, len(writer.log)
     nothing: tuple[Frame, ...] = ()  # the bar is moved by hand, from the writing end
-    total = stream.total() - known if writer.options.stride == "1" else None
+    expected = expected_frames(stream, writer.options.stride)
+    total = None if expected is None else expected - known
     with console.bar(nothing, "predict", total=total, unit="frame") as bar:
 
         def write(frame: Frame, prediction: Prediction) -> None:
@@ -106,6 +117,19 @@ def _stream(predictor: Predictor, writer: Writer, console: Console) -> bool:
         except (KeyboardInterrupt, Interrupted):
             return True
     return False
+
+
+def _say_waiting(
+    share: Share, summary: dict[str, Any], waiting: list[int], console: Console
+) -> None:
+    """Tell that this part is done, and which are not."""
+    for error in summary["errors"][:5]:
+        console.warn(error["reason"])
+    names = ", ".join(map(str, waiting))
+    console.say(
+        f"part {share.part} of {share.parts} is done: {summary['frames']:,} frames; the last of "
+        f"the parts {names} to finish writes tables, map and report"
+    )
 
 
 def _say_result(folder: Path, summary: dict[str, Any], console: Console) -> None:

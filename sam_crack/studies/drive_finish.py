@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from sam_crack import durable
 from sam_crack.errors import BadInput
 from sam_crack.infer.rows import write_jsonl
 from sam_crack.measure.track import Placer
@@ -14,8 +16,18 @@ from sam_crack.studies.drive_report import write_drive_page
 from sam_crack.studies.drive_writer import Writer
 
 
-def finish_drive(writer: Writer, placer: Placer | None, facts: dict[str, Any]) -> dict[str, Any]:
-    """Write everything that covers the whole drive, and return the summary."""
+def finish_drive(
+    writer: Writer, placer: Placer | None, facts: dict[str, Any], *, seconds: float, frames: int
+) -> dict[str, Any]:
+    """Write everything that covers the whole drive, and return the summary.
+
+    Args:
+        writer: What wrote the frames, with the log of all of them.
+        placer: Places frames on the track, where there is one.
+        facts: Of the model, for the summary.
+        seconds: What looking took now.
+        frames: Frames that were looked at in that time.
+    """
     folder, options = writer.folder, writer.options
     summary = write_tables(folder, writer.log, writer.stream) | facts
     sources = [source.name for source in writer.stream.sources]
@@ -39,4 +51,7 @@ def finish_drive(writer: Writer, placer: Placer | None, facts: dict[str, Any]) -
             drive=drive,
             summary=summary,
         )
+    per_frame = seconds / max(1, frames)
+    summary |= {"seconds": round(seconds, 2), "seconds_per_frame": round(per_frame, 3)}
+    durable.write_text(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
     return summary

@@ -17,6 +17,7 @@ from sam_crack.errors import UsageError
 from sam_crack.infer.frame_log import FrameLog
 from sam_crack.infer.frames import FrameStream
 from sam_crack.infer.rows import write_csv, write_jsonl
+from sam_crack.infer.share import Share
 from sam_crack.measure.cracks import ROW_COLUMNS
 from sam_crack.measure.road_camera import RoadCamera
 from sam_crack.studies.drive_labels import LABEL_FILES, LABEL_FOLDERS
@@ -24,6 +25,7 @@ from sam_crack.studies.drive_map import MAP_FILES
 
 RUNS = Path("runs") / "predict"
 RUN, LOG, LOCK = "run.json", "frames.jsonl", "run.lock"
+PART = re.compile(r"part-(\d+)-of-(\d+)\.(jsonl|json|lock)")
 FOLDERS = ("masks", "overlays", "probabilities", *LABEL_FOLDERS)
 TABLES = ("cracks.jsonl", "cracks.csv", "errors.jsonl", "summary.json", "report.html")
 FILES = (RUN, LOG, *TABLES, *LABEL_FILES, *MAP_FILES)
@@ -45,10 +47,28 @@ def settings_of(options: PredictOptions, camera: RoadCamera | None) -> dict[str,
     } | ({"track": options.track, "time_offset": options.time_offset} if in_metres else {})
 
 
-def choose_folder(options: PredictOptions) -> Path:
+def part_file(folder: Path, share: Share, suffix: str, part: int | None = None) -> Path:
+    """Name a file of one part: its log (.jsonl), what says that it is done (.json), its lock."""
+    number = share.part if part is None else part
+    return folder / f"part-{number}-of-{share.parts}.{suffix}"
+
+
+def parts_in(folder: Path) -> set[int]:
+    """Return into how many parts a folder is shared out: nothing, one number, or a muddle."""
+    found = (PART.fullmatch(path.name) for path in folder.glob("part-*"))
+    return {int(match[2]) for match in found if match}
+
+
+def choose_folder(options: PredictOptions, share: Share) -> Path:
     """Return the output folder; a new one under `runs` where none is named."""
     if options.continue_ and options.overwrite:
         raise UsageError("--continue and --overwrite", "one of the two")
+    if share.parts > 1 and (options.out is None or options.overwrite):
+        raise UsageError(
+            f"{share.parts} parts {'with --overwrite' if options.overwrite else 'without --out'}",
+            "all parts fill one folder, which none of them may clear",
+            "name a new --out" if options.overwrite else "name the same --out for each",
+        )
     if options.out is not None:
         return options.out
     name = re.sub(r"[^\w.+@=-]", "_", options.run.resolve().name).lstrip("_.+@=-") or "frames"
@@ -58,8 +78,14 @@ def choose_folder(options: PredictOptions) -> Path:
 def open_log(folder: Path, options: PredictOptions, settings: dict[str, object]) -> FrameLog:
     """Begin, continue or replace the run in a folder, once that is sure to be meant."""
     used = any(path.name != LOCK for path in folder.iterdir())
+    if parts := parts_in(folder) if not options.overwrite else None:
+        raise UsageError(
+            f"{folder} is shared out in {min(parts)} parts",
+            "each goes on with its own --num-parts and --part-id",
+            "go on with these, or use --overwrite",
+        )
     if used and options.continue_:
-        _check_same(folder / RUN, settings)
+        check_same(folder / RUN, settings)
     elif used and options.overwrite:
         _clear(folder)
     elif used:
@@ -68,11 +94,16 @@ def open_log(folder: Path, options: PredictOptions, settings: dict[str, object])
             "a new folder",
             "add --continue to go on, --overwrite to begin anew, or choose another --out",
         )
-    durable.write_text(folder / RUN, json.dumps(settings, indent=1) + "\n")
+    write_settings(folder / RUN, settings)
     return FrameLog(folder / LOG)
 
 
-def _check_same(path: Path, settings: dict[str, object]) -> None:
+def write_settings(path: Path, settings: dict[str, object]) -> None:
+    """Write down what decides the outputs."""
+    durable.write_text(path, json.dumps(settings, indent=1) + "\n")
+
+
+def check_same(path: Path, settings: dict[str, object]) -> None:
     """Refuse to continue with other settings: the outputs would not belong together."""
     try:
         before = json.loads(path.read_bytes())
@@ -98,6 +129,14 @@ def _clear(folder: Path) -> None:
         shutil.rmtree(folder / name, ignore_errors=True)
     for name in FILES:
         (folder / name).unlink(missing_ok=True)
+    remove_parts(folder)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what only the parts of a run that was shared out needed."""
+    for path in folder.glob("part-*"):
+        if PART.fullmatch(path.name):
+            path.unlink()
 
 
 def write_tables(folder: Path, log: FrameLog, stream: FrameStream) -> dict[str, Any]:
@@ -105,7 +144,7 @@ def write_tables(folder: Path, log: FrameLog, stream: FrameStream) -> dict[str, 
     sources = [source.name for source in stream.sources]
     write_jsonl(folder / "cracks.jsonl", _crack_rows(log, sources))
     write_csv(folder / "cracks.csv", ("frame", "time_s", *ROW_COLUMNS), _crack_rows(log, sources))
-    errors = [error.row() for error in stream.errors]
+    errors = [e.row() for e in sorted(stream.errors, key=lambda error: (error.key, error.reason))]
     seconds: Counter[str] = Counter()
     windows = 0
     for record in log.records(sources):
@@ -124,6 +163,9 @@ def write_tables(folder: Path, log: FrameLog, stream: FrameStream) -> dict[str, 
             name: {"read": r, "declared": d} for name, (r, d) in stream.video_frames.items()
         },
         "stage_seconds": {stage: round(value, 3) for stage, value in seconds.items()},
+        "stage_seconds_per_frame": {
+            stage: round(value / max(1, len(log)), 4) for stage, value in seconds.items()
+        },
     }
 
 

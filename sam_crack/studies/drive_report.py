@@ -29,7 +29,11 @@ from sam_crack.studies.drive_map import DriveMap, Records, crack_features
 FULL_PX, THUMBNAIL_PX = 1600, 480
 MAX_LABELS, SHORTEST_LABEL_MM = 5, 500
 SEVERITY_WEIGHT = {"low": 1.0, "medium": 2.0, "high": 4.0, None: 1.0}
-NOT_REPEATED = {"run", "paths", "out", "continue_", "overwrite", "device", "batch_size"}
+NOT_REPEATED = {"run", "paths", "out", "continue_", "overwrite", "device", "batch_size"} | {
+    "num_parts",
+    "part_id",
+    "dry_run",
+}
 MAX_PATHS = 20
 
 

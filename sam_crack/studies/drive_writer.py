@@ -40,7 +40,8 @@ class Writer:
         camera, problem = self._camera_for(frame)
         began = time.perf_counter()
         cracks, fragments = self._measured(prediction, camera)
-        seconds = dict(prediction.seconds) | {"measure": time.perf_counter() - began}
+        seconds = {"decode": frame.decode_s, **prediction.seconds}
+        seconds["measure"] = time.perf_counter() - began
         durable.write_bytes(self.folder / "masks" / f"{frame.name}.png", bilevel(prediction.mask))
         deep = prediction.prob if prediction.deep_prob is None else prediction.deep_prob
         if self.options.probabilities != "none":

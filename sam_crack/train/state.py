@@ -171,12 +171,12 @@ def restore(state: State, model: nn.Module, optimizer: torch.optim.Optimizer) ->
 class FolderLock:
     """Keeps a second run out of a run folder; the system frees it when the process ends."""
 
-    def __init__(self, folder: Path) -> None:
-        """Take the lock or raise UsageError."""
+    def __init__(self, folder: Path, name: str = "run.lock") -> None:
+        """Take the lock of this name or raise UsageError."""
         import fcntl
 
         folder.mkdir(parents=True, exist_ok=True)
-        self._handle = os.open(folder / "run.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        self._handle = os.open(folder / name, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -18,7 +18,7 @@ SIZE = (180, 260)
 class Dark(nn.Module):
     """A model that knows one thing: cracks are dark."""
 
-    config = SimpleNamespace(window=(96, 96))
+    config = SimpleNamespace(window=(96, 96), head=SimpleNamespace(boundary=False))
     stride = 1
     seen = 0
     stop_at: int | None = None
@@ -148,7 +148,7 @@ def test_a_killed_run_goes_on_to_the_same_outputs(frames, predict, tmp_path, lin
     assert (code, summary["frames"]) == (0, 6)
     assert everything(cut) == everything(whole)
     per_frame = summary["windows"] // 6
-    assert Dark.seen == (6 - lines) * -(-per_frame // 4)
+    assert Dark.seen == -(-(6 - lines) * per_frame // 4)
 
 
 def test_other_settings_cannot_be_continued(frames, predict, tmp_path):

@@ -23,7 +23,7 @@ SIZE, SPACING_M, FRAMES = (540, 960), 5.0, 7
 class Dark(nn.Module):
     """A model that knows one thing: cracks are dark."""
 
-    config = SimpleNamespace(window=SIZE)
+    config = SimpleNamespace(window=SIZE, head=SimpleNamespace(boundary=False))
     stride = 1
 
     def forward(self, pixels):

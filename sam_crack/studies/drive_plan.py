@@ -1,0 +1,134 @@
+"""What a prediction run is about to do: said before it begins, or all that is done by a dry run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sam_crack.config.look_verbs import PredictOptions
+from sam_crack.console import Console
+from sam_crack.errors import BadInput, UsageError
+from sam_crack.infer.frames import FrameStream
+from sam_crack.infer.predict import Prediction
+from sam_crack.report.geopackage import need_geopackage
+from sam_crack.studies.drive_folder import LOG, RUNS
+
+Looker = Callable[[Iterator[NDArray[np.uint8]]], Iterator[Prediction]]
+TABLES = ("cracks.csv", "cracks.jsonl", "errors.jsonl", "frames.jsonl", "summary.json")
+MAPS = ("sections.csv", "cracks.geojson", "cracks.qml", "sections.geojson")
+
+
+def check_outputs(options: PredictOptions) -> None:
+    """Refuse, before anything takes long, outputs that could not be written."""
+    if options.gpkg:
+        need_geopackage()
+    if options.video and not options.overlay:
+        raise UsageError("--video with --no-overlay", "a video is made of overlays", "drop one")
+
+
+def outputs_of(options: PredictOptions) -> list[str]:
+    """Name what is written for each frame and for the whole drive."""
+    asked = {
+        "masks/": True,
+        "overlays/": options.overlay,
+        "probabilities/": options.probabilities != "none",
+        "videos/": options.video,
+        "coco.json": options.coco,
+        "cvat/annotations.xml": options.cvat,
+        "cvat-masks/": options.cvat_masks,
+        "drive.gpkg": options.gpkg and bool(options.track),
+        "report.html": options.report,
+    }
+    maps = MAPS if options.track else ()
+    return [*(name for name, wanted in asked.items() if wanted), *TABLES, *maps]
+
+
+def expected_frames(stream: FrameStream, stride: str) -> int | None:
+    """Frames that this process will look at; None where only the videos' times can tell."""
+    total = stream.total()
+    if stride[-1:] in {"s", "m"}:
+        return None
+    return stream.share.of(-(-total // int(float(stride))))
+
+
+def first_screen(
+    stream: FrameStream, window: tuple[int, int], options: PredictOptions, *, known: int
+) -> list[str]:
+    """Say what is there, how it is looked at, and where it goes."""
+    videos = sum(source.is_video for source in stream.sources)
+    kinds = [(videos, "video"), (len(stream.sources) - videos, "picture")]
+    files = " and ".join(f"{count:,} {kind}{'s' * (count > 1)}" for count, kind in kinds if count)
+    number = expected_frames(stream, options.stride)
+    looked = f"one per {options.stride}" if number is None else f"{number:,} to look at"
+    if stream.share.parts > 1:
+        looked += f" in part {stream.share.part} of {stream.share.parts}, counted from 0"
+    lines = [
+        f"{stream.total():,} frames in {files}, {looked}"
+        + (f", {known:,} of them done before" if known else ""),
+        f"windows of {window[0]} x {window[1]} px, overlap {options.overlap:g}, "
+        f"road {options.road}",
+    ]
+    if stream.errors:
+        lines.append(f"{len(stream.errors):,} paths cannot be read and will be listed")
+    return lines
+
+
+def rehearse(
+    options: PredictOptions,
+    stream: FrameStream,
+    look: Looker,
+    window: tuple[int, int],
+    *,
+    console: Console,
+) -> dict[str, object]:
+    """Look at the first frame that can be read, say what all would take, and write nothing."""
+    log = options.out / LOG if options.out else None
+    known = 0
+    if options.continue_ and log is not None and log.is_file():
+        with log.open("rb") as file:
+            known = sum(1 for _ in file)
+    for line in first_screen(stream, window, options, known=known):
+        console.say(line)
+    frame = next(stream.frames(), None)
+    if frame is None:
+        raise BadInput("not one frame can be read", "whole images or videos", "check the paths")
+    began = time.perf_counter()
+    (prediction,) = look(iter([frame.image]))
+    seconds = time.perf_counter() - began + frame.decode_s
+    number = expected_frames(stream, options.stride)
+    left = None if number is None else max(0, number - known)
+    height, width = frame.image.shape[:2]
+    console.say(
+        f"{frame.name}: {width} x {height} px, {prediction.windows} windows, {seconds:.1f} s here"
+        + ("" if left is None else f"; {left:,} such frames: about {_span(seconds * left)}")
+    )
+    out = str(options.out or RUNS / "NAME-N")
+    console.say(f"would write into {out}: {', '.join(outputs_of(options))}")
+    for error in stream.errors[:5]:
+        console.warn(error.reason)
+    return {
+        "dry_run": True,
+        "files": len(stream.sources),
+        "frames": number,
+        "done_before": known,
+        "frame_size": [height, width],
+        "windows_per_frame": prediction.windows,
+        "seconds_per_frame": round(seconds, 3),
+        "seconds": None if left is None else round(seconds * left, 1),
+        "out": Path(out),
+        "outputs": outputs_of(options),
+        "errors": [error.row() for error in stream.errors],
+        "exit_code": BadInput.exit_code * bool(stream.errors),
+    }
+
+
+def _span(seconds: float) -> str:
+    """Write a time as people say it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
