@@ -10,6 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Weight = NDArray[np.float32]
+ROWS = 240
+"""Rows of a gate: fine enough for its ramp, and nothing to keep or send."""
+RAMP = 0.03
+"""Way over which a weight falls from 1 to 0 outside of what counts, as a share of the height."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,3 +81,16 @@ class Gate:
             self.weight, matrix, shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE
         )
         return Gate(np.asarray(found, np.float32))
+
+
+def soften(region: NDArray[np.bool_], *, wider: float = 0.0) -> Gate:
+    """Give a region an edge that fades outwards, so that all of the region still counts wholly.
+
+    Args:
+        region: (rows, columns), cells square in the frame, at least one of them inside.
+        wider: How much further out weights begin to fall, as a share of the height.
+    """
+    away = cv2.distanceTransform((~region).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    # neighbours of the region keep 1: weights between the middles of cells are interpolated
+    past = (away - 1) / len(region) - wider
+    return Gate((1 - past / RAMP).clip(0, 1).astype(np.float32))

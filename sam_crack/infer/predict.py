@@ -6,7 +6,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sam_crack.errors import BadInput
+from sam_crack.infer.find_road import ROAD_EVERY, RoadFinder
 from sam_crack.infer.gate import Gate
+from sam_crack.infer.look import Batch, Look, open_look
 from sam_crack.infer.road import parse_road
 from sam_crack.infer.stitch import Stitcher
 from sam_crack.infer.windows import Blend, WindowPlan, plan_windows
@@ -59,45 +61,6 @@ class Gated:
     gate: Gate | None
 
 
-@dataclass(eq=False, kw_only=True)
-class _Look:
-    """A frame on its way through the model."""
-
-    plan: WindowPlan
-    gate: Gate | None
-    weight: Tensor | None
-    """The gate at head scale."""
-    numbers: tuple[int, ...]
-    """Windows of the plan that are looked at."""
-    missing: int
-    """Windows that did not come back yet."""
-    stitcher: Stitcher | None = None
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    def spent(self, stage: str, seconds: float) -> None:
-        """Add time to a stage."""
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
-
-
-@dataclass(eq=False)
-class _Batch:
-    """Windows that wait to pass together, and whose they are."""
-
-    pixels: Tensor
-    owners: list[tuple[_Look, int]] = field(default_factory=list)
-
-    def first(self, count: int) -> Tensor:
-        """Return so many windows; what there is too much holds any pixels."""
-        return self.pixels[:count]
-
-    def drop(self, count: int) -> None:
-        """Forget the first windows; the rest moves up."""
-        rest = len(self.owners) - count
-        if rest:
-            self.pixels[:rest] = self.pixels[count : count + rest].clone()
-        del self.owners[:count]
-
-
 @dataclass(eq=False)
 class Predictor:
     """Passes frames of any size through a model of one window size."""
@@ -118,6 +81,9 @@ class Predictor:
     """Windows per pass; every pass has this size."""
     road: str = "all"
     """Where to look, as `parse_road` reads it."""
+    road_every: int = ROAD_EVERY
+    """With road `auto`: frames for which a road that was found counts. 1 makes every frame's result
+    independent of the others."""
     blend: Blend = "cosine"
     """Weight of a window's pixels."""
     device: torch.device | str = "cpu"
@@ -130,10 +96,23 @@ class Predictor:
 
     on_halved: Callable[[int], None] = lambda batch_size: None
     """Told the new batch size when the accelerator's memory was too small for the old one."""
+    on_road_lost: Callable[[str], None] = lambda why: None
+    """Told why a frame, and those after it, is looked at everywhere in spite of road `auto`."""
 
     def __post_init__(self) -> None:
         """Read where to look."""
         self._road, self._device = parse_road(self.road), torch.device(self.device)
+        self._finder = (
+            RoadFinder(
+                self.segmenter,
+                window=self.window,
+                device=self._device,
+                every=self.road_every,
+                on_lost=self.on_road_lost,
+            )
+            if self._road.is_found
+            else None
+        )
         self._weights: dict[WindowPlan, Tensor] = {}
 
     def plan(self, size: tuple[int, int], gate: Gate | None = None) -> WindowPlan:
@@ -149,7 +128,12 @@ class Predictor:
         )
 
     def gate(self, image: Image) -> Gate | None:
-        """Return how much each place of a whole frame counts, as `road` has it; None is alike."""
+        """Return how much each place of a whole frame counts, as `road` has it; None is alike.
+
+        With road `auto`, to be asked once of each frame and in their order.
+        """
+        if self._finder is not None:
+            return self._finder(image)
         return self._road.gate((image.shape[0], image.shape[1]))
 
     def frame(self, image: Image | Gated) -> Prediction:
@@ -163,19 +147,11 @@ class Predictor:
         So an image is asked for before the predictions of those before it are all out, but never
         more than `batch_size` of them wait. Out of memory, batches are halved and repeated.
         """
-        waiting: deque[_Look] = deque()
-        batch = _Batch(self._room())
+        waiting: deque[Look] = deque()
+        batch = Batch(self._room())
         for image in images:
             asked = image if isinstance(image, Gated) else Gated(image, self.gate(_checked(image)))
-            start = self._now()
-            look = self._open(_checked(asked.image), asked.gate)
-            padded = _padded(asked.image, look.plan)
-            look.spent("cut", self._now() - start)
-            waiting.append(look)
-            for number in look.numbers:
-                self._cut(padded, look, number, batch)
-                if len(batch.owners) >= self.batch_size:
-                    self._pass(batch)
+            waiting.append(self._start(asked, batch))
             if len(waiting) >= self.batch_size:  # some of them without any window
                 self._pass(batch)
             while waiting and not waiting[0].missing:
@@ -195,36 +171,24 @@ class Predictor:
             torch.cuda.synchronize(self._device)
         return time.perf_counter()
 
-    def _open(self, image: Image, gate: Gate | None) -> _Look:
-        """Decide which windows of a frame are looked at."""
-        plan = self.plan((image.shape[0], image.shape[1]), gate)
-        numbers, weight = tuple(range(len(plan))), None
-        if gate is not None:
-            top, left, height, width = plan.canvas
-            shape = (height // self.stride, width // self.stride)
-            cells = gate.sample(plan.size, (top, left), shape, step=self.stride)
-            tall, wide = (side // self.stride for side in self.window)
-            corners = [
-                ((y - top) // self.stride, (x - left) // self.stride) for y, x in plan.corners
-            ]
-            numbers = tuple(
-                number
-                for number, (y, x) in enumerate(corners)
-                if (cells[y : y + tall, x : x + wide] > 0).any()
-            )
-            weight = torch.from_numpy(cells)
-        return _Look(plan=plan, gate=gate, weight=weight, numbers=numbers, missing=len(numbers))
-
-    def _cut(self, image: Image, look: _Look, number: int, batch: _Batch) -> None:
-        """Copy a window into the batch."""
+    def _start(self, asked: Gated, batch: Batch) -> Look:
+        """Cut a frame's windows into the batch, which passes whenever it is full."""
         start = self._now()
-        (height, width), (y, x) = self.window, look.plan.corners[number]
-        batch.pixels[len(batch.owners)].numpy()[:] = image[y : y + height, x : x + width]
-        batch.owners.append((look, number))
+        image = _checked(asked.image)
+        plan = self.plan((image.shape[0], image.shape[1]), asked.gate)
+        look = open_look(plan, asked.gate, self.stride, self._device)
+        padded = _padded(image, plan)
         look.spent("cut", self._now() - start)
+        for number in look.numbers:
+            start = self._now()
+            batch.put(look, number, padded)
+            look.spent("cut", self._now() - start)
+            if len(batch.owners) >= self.batch_size:
+                self._pass(batch)
+        return look
 
     @torch.inference_mode()
-    def _pass(self, batch: _Batch) -> None:
+    def _pass(self, batch: Batch) -> None:
         """Bring all windows of a batch through the model and to their frames."""
         while batch.owners:
             start = self._now()
@@ -240,9 +204,9 @@ class Predictor:
                 look.spent("stitch", self._now() - start)
             batch.drop(len(owners))
 
-    def _logits(self, batch: _Batch) -> Tensor:
+    def _logits(self, batch: Batch) -> Tensor:
         """Pass the first windows of a batch, and see that their frames have room for the result."""
-        pixels = batch.first(self.batch_size).to(self._device)
+        pixels = batch.pixels[: self.batch_size].to(self._device)
         logits = self.segmenter(pixels.permute(0, 3, 1, 2))
         for look, _ in batch.owners[: self.batch_size]:
             if look.stitcher is None:
@@ -267,19 +231,19 @@ class Predictor:
         return stitcher
 
     @torch.inference_mode()
-    def _close(self, look: _Look) -> Prediction:
+    def _close(self, look: Look) -> Prediction:
         """Turn a frame's logits into what is said about it."""
         start = self._now()
         if look.stitcher is None:  # no window was looked at
             depth = getattr(self.segmenter, "num_logits", 1)
             look.stitcher = self._spared(partial(self._stitcher, look.plan, depth))
-        if look.weight is not None:
-            look.stitcher.fade(look.weight.to(self._device))
+        if look.fade is not None:
+            look.stitcher.fade(look.fade)
         found = self._spared(partial(self._found, look, look.stitcher))
         look.spent("stitch", self._now() - start)
         return found
 
-    def _found(self, look: _Look, stitcher: Stitcher) -> Prediction:
+    def _found(self, look: Look, stitcher: Stitcher) -> Prediction:
         prob = stitcher.prob()
         return Prediction(
             prob=prob,

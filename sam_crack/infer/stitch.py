@@ -71,22 +71,20 @@ class Stitcher:
         """Return the blended logits (k, height, width) of the canvas, at head scale."""
         return self._canvas
 
-    def fade(self, weight: Tensor) -> None:
-        """Multiply the odds of foreground by a weight (height, width) at head scale.
+    def fade(self, shift: Tensor) -> None:
+        """Multiply the odds of foreground by weights, given as logarithms (height, width).
 
         Odds, not probabilities: a weight is what is believed of a place before its pixels are seen,
         and beliefs multiply as odds (Bayes). So the weight does not act as a second threshold:
         strong evidence passes where p * w would cut it at w = threshold, several classes still add
-        up to one, and a weight of one changes no bit.
+        up to one, and a weight of one changes nothing.
         """
-        shift = weight.log().clamp_(min=2 * UNSEEN)
-        outside = weight <= 0
         classes = self._canvas[: self.class_logits]
-        if len(classes) == 1:
-            classes.add_(shift).masked_fill_(outside, UNSEEN)
-        else:
-            classes[1:].add_(shift).masked_fill_(outside, UNSEEN)
+        outside = shift.isneginf()
+        if len(classes) > 1:
             classes[0].masked_fill_(outside, 0.0)
+            classes = classes[1:]
+        classes.add_(shift).masked_fill_(outside, UNSEEN)
         self._canvas[self.class_logits :].masked_fill_(outside, UNSEEN)
 
     def logits(self) -> Tensor:
