@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sam_crack.data.sample import Sample
 from sam_crack.errors import BadInput
 
 RIM_PX = 2
@@ -37,11 +36,12 @@ def rims(
     return marked
 
 
-def need_instances(sample: Sample) -> None:
-    """Refuse a data set that does not say which pixels are one object."""
-    if sample.instances is None:
+def need_instances(instances: NDArray[np.int32] | None, sample_id: str) -> NDArray[np.int32]:
+    """Return the instances, or refuse a sample that does not say which pixels are one object."""
+    if instances is None:
         raise BadInput(
-            f"{sample.id}: model.head.boundary without instances to take borders from",
+            f"{sample_id}: model.head.boundary without instances to take borders from",
             "a data set with instances, such as consep, kumar, pannuke, cityscapes",
             "set --model.head.boundary false and leave rim out of train.losses",
         )
+    return instances

@@ -127,7 +127,7 @@ def _ask(recipe: Recipe, run: Path, console: Console) -> Trained:
     accelerator = Accelerator()
     model = ZeroShot(config.model, recipe.zero_shot).to(accelerator.device)
     found = Validator(
-        cast(Segmenter, model), val, config=config.infer, accelerator=accelerator, console=console
+        cast(Segmenter, model), val, config=config, accelerator=accelerator, console=console
     )(0)
     classes = tuple(each.name for each in train.classes)
     save_zero_shot(model, run / CHECKPOINT, _meta(config, classes, found))
@@ -165,9 +165,10 @@ def _session(recipe: Recipe, run: Path, console: Console) -> tuple[Session, Mode
     validator = Validator(
         face,
         val,
-        config=config.infer,
+        config=config,
         accelerator=session.run.accelerator,
         console=session.run.console,
+        stop=session.run.stop,
     )
     parts = {"segmenter": face, "validate": validator, "save_best": save_best}
     return session.with_run(**parts), model, 0

@@ -49,7 +49,7 @@ def show_samples(session: Session, found: Validation) -> None:
                     image=sample.image,
                     truth=sample.mask,
                     prob=prob,
-                    ignore=sample.ignore,
+                    ignore=sample.uncounted(within_region=run.config.data.region_only),
                 )
             )
         mean = "" if found.miou is None else f"mean IoU {found.miou:.3f}, "

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,26 +12,62 @@ from torch.utils.data import DataLoader, Dataset
 
 from sam_crack.config.schema import RunConfig
 from sam_crack.data.crops import CropDrawer
+from sam_crack.data.rims import need_instances, rims
 
 from .run import Run
 
-Batch = tuple[tuple[Tensor, ...], Tensor, Tensor, list[str]]
-"""What the model takes, target, valid, and the ids of the samples."""
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Some crops, as tensors."""
+
+    inputs: tuple[Tensor, ...]
+    """What the model takes."""
+    truth: dict[str, Tensor]
+    """What the loss takes: `target` (b, h, w) class index, `valid` pixels that count, and `rim`,
+    the borders of instances, where the head has a channel for them."""
+    ids: list[str]
+    """Samples from which they were cut."""
+
+    def to(self, device: torch.device) -> Batch:
+        """Move the tensors."""
+        return Batch(
+            inputs=tuple(each.to(device) for each in self.inputs),
+            truth={name: each.to(device) for name, each in self.truth.items()},
+            ids=self.ids,
+        )
 
 
-class CropSet(Dataset[tuple[Tensor, Tensor, Tensor, str]]):
-    """Crop number n as tensors."""
+def collate(batches: Sequence[Batch]) -> Batch:
+    """Put batches one after the other."""
+    columns = zip(*(batch.inputs for batch in batches), strict=True)
+    names = batches[0].truth
+    return Batch(
+        inputs=tuple(torch.cat(column) for column in columns),
+        truth={name: torch.cat([batch.truth[name] for batch in batches]) for name in names},
+        ids=[each for batch in batches for each in batch.ids],
+    )
 
-    def __init__(self, drawer: CropDrawer) -> None:
-        self.drawer = drawer
 
-    def __getitem__(self, number: int) -> tuple[Tensor, Tensor, Tensor, str]:
-        """Return pixels (3, h, w), target (h, w), valid (h, w) and the sample's id."""
+class CropSet(Dataset[Batch]):
+    """Crop number n, as a batch of one."""
+
+    def __init__(self, drawer: CropDrawer, *, rim: bool) -> None:
+        self.drawer, self.rim = drawer, rim
+
+    def __getitem__(self, number: int) -> Batch:
+        """Draw the crop, and its borders where they are learnt."""
         crop = self.drawer.draw(number)
+        arrays = {"target": crop.target, "valid": crop.valid}
+        if self.rim:
+            instances = need_instances(crop.instances, crop.sample_id)
+            arrays["rim"] = rims(instances, ignore=~crop.valid)
         pixels = np.ascontiguousarray(crop.pixels.transpose(2, 0, 1))
-        tensors = (torch.from_numpy(array) for array in (pixels, crop.target, crop.valid))
-        first, second, third = tensors
-        return first, second, third, crop.sample_id
+        return Batch(
+            inputs=(torch.from_numpy(pixels)[None],),
+            truth={name: torch.from_numpy(array)[None] for name, array in arrays.items()},
+            ids=[crop.sample_id],
+        )
 
 
 def crop_numbers(
@@ -70,17 +107,11 @@ def batches(run: Run, start: int) -> Iterator[Batch]:
         )
     )
     loader = DataLoader(
-        CropSet(run.drawer),
+        CropSet(run.drawer, rim=run.config.model.head.boundary),
         batch_sampler=numbers,
+        collate_fn=collate,
         num_workers=run.config.data.num_workers,
         # Without one of its own, opening a loader draws from the generator that dropout uses.
         generator=torch.Generator(),
     )
-    return (((pixels,), target, valid, ids) for pixels, target, valid, ids in loader)
-
-
-def to_device(batch: Batch, device: torch.device) -> Batch:
-    """Move the tensors of a batch."""
-    inputs, target, valid, ids = batch
-    moved = tuple(each.to(device) for each in inputs)
-    return moved, target.to(device), valid.to(device), list(ids)
+    return iter(loader)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from sam_crack.model.features import Features
 from sam_crack.model.heads import HiresHead, SamHead
 from sam_crack.model.segmenter import Segmenter
 
-from .batches import Batch, CropSet, crop_numbers
+from .batches import Batch, CropSet, collate, crop_numbers
 from .run import Run
 
 
@@ -45,16 +45,6 @@ class HeadAlone(nn.Module):
         return (features.embedding, *features.levels.values(), *features.taps)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Entry:
-    """One crop, ready for the head: (1, ...) tensors."""
-
-    inputs: tuple[Tensor, ...]
-    target: Tensor
-    valid: Tensor
-    sample_id: str
-
-
 class CachedBatches:
     """Batches of `cache_crops` different crops; each passes the encoder when it first comes."""
 
@@ -69,8 +59,8 @@ class CachedBatches:
             )
         self.run, self.size = run, run.config.train.cache_crops
         self.module = HeadAlone(run.segmenter)
-        self.crops = CropSet(run.drawer)
-        self._entries: dict[int, _Entry] = {}
+        self.crops = CropSet(run.drawer, rim=run.config.model.head.boundary)
+        self._entries: dict[int, Batch] = {}
 
     def batches(self, start: int) -> Iterator[Batch]:
         """Batches of this process from step `start` on."""
@@ -81,25 +71,14 @@ class CachedBatches:
             rank=accelerator.process_index,
             world=accelerator.num_processes,
         ):
-            entries = [self._entry(number % self.size) for number in numbers]
-            columns = zip(*(entry.inputs for entry in entries), strict=True)
-            yield (
-                tuple(torch.cat(column) for column in columns),
-                torch.cat([entry.target for entry in entries]),
-                torch.cat([entry.valid for entry in entries]),
-                [entry.sample_id for entry in entries],
-            )
+            yield collate([self._entry(number % self.size) for number in numbers])
 
-    def _entry(self, number: int) -> _Entry:
+    def _entry(self, number: int) -> Batch:
         """Return a crop by its number; one alone, so that its features never depend on others."""
         if number not in self._entries:
-            pixels, target, valid, sample_id = self.crops[number]
-            self._entries[number] = _Entry(
-                inputs=(pixels[None], *self._encode(pixels[None])),
-                target=target[None],
-                valid=valid[None],
-                sample_id=sample_id,
-            )
+            crop = self.crops[number]
+            (pixels,) = crop.inputs
+            self._entries[number] = replace(crop, inputs=(pixels, *self._encode(pixels)))
             if len(self._entries) == 1:
                 self._say_size(self._entries[number])
         return self._entries[number]
@@ -113,8 +92,8 @@ class CachedBatches:
             part.half().cpu().contiguous() for part in self.module.parts(encoder(pixels.to(device)))
         )
 
-    def _say_size(self, entry: _Entry) -> None:
-        tensors = (*entry.inputs, entry.target, entry.valid)
+    def _say_size(self, entry: Batch) -> None:
+        tensors = (*entry.inputs, *entry.truth.values())
         size = sum(each.numel() * each.element_size() for each in tensors) / 1e6
         self.run.console.say(
             f"features of {self.size} crops are kept: {size:.1f} MB each, up to "

@@ -6,11 +6,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .pixel_losses import Loss
+from .losses import RunLoss
 
 
 def loss_at_size(
-    answer: Tensor | tuple[Tensor, ...], target: Tensor, valid: Tensor, *, loss_of: Loss
+    answer: Tensor | tuple[Tensor, ...],
+    target: Tensor,
+    valid: Tensor,
+    rim: Tensor | None = None,
+    *,
+    loss_of: RunLoss,
 ) -> Tensor:
     """Compare logits with the target at its own size, where inference thresholds too.
 
@@ -19,10 +24,8 @@ def loss_at_size(
     """
     levels = answer if isinstance(answer, tuple) else (answer,)
     size = (target.shape[-2], target.shape[-1])
-    losses = [
-        loss_of(F.interpolate(logits, size, mode="bilinear", align_corners=False), target, valid)
-        for logits in levels
-    ]
+    whole = [F.interpolate(each, size, mode="bilinear", align_corners=False) for each in levels]
+    losses = [loss_of(logits, target, valid, rim) for logits in whole]
     if len(losses) == 1:
         return losses[0]
     weights = torch.tensor([0.5**place for place in range(len(losses))])

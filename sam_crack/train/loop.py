@@ -9,20 +9,19 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
-from accelerate import Accelerator
 from torch import nn
 
 from sam_crack.errors import Interrupted, SamCrackError
 
 from . import losses, memory, optim, tracking
-from .batches import Batch, batches, to_device
+from .batches import Batch, batches
 from .cached import CachedBatches
 from .kept import Kept, save, take_up
 from .levels import loss_at_size
 from .pace import Pace
-from .pixel_losses import Loss
 from .run import Run
 from .sharded import copy_whole
+from .stopping import Stopped
 from .validate import Validation
 
 MAX_BAD_STEPS = 10
@@ -53,10 +52,11 @@ def fit(run: Run, *, resume: bool = False) -> FitResult:
     steps = cached.batches(start) if cached else batches(run, start)
     bad_steps, at_rest, pace = 0, memory.peak_bytes(accelerator.device), Pace(run, start)
 
-    last = start if kept.watch.lost_patience else settings.steps
-    bar = run.console.bar(range(start, last), "train", unit="step")
-    with tracking.StopSignal(run.console) as stop:
-        for step in bar:
+    with run.stop:
+        if kept.watch.owed:
+            log.validation(_validate(run, kept, start))
+        last = start if kept.watch.lost_patience else settings.steps
+        for step in (bar := run.console.bar(range(start, last), "train", unit="step")):
             began = time.perf_counter()
             rate = optim.set_rate(kept.optimizer, step, settings)
             loss, foreground, ids = _accumulate(model, steps, loss_of, run, at_rest)
@@ -80,7 +80,7 @@ def fit(run: Run, *, resume: bool = False) -> FitResult:
             bar.set_postfix_str(pace.after(step + 1, loss=loss, seconds=seconds), refresh=False)
             if _due(step + 1, settings.validate_every, settings.steps):
                 log.validation(_validate(run, kept, step + 1))
-            stopped, diverged = _anyone(stop.asked, accelerator), bad_steps >= MAX_BAD_STEPS
+            stopped, diverged = run.stop.agreed(accelerator), bad_steps >= MAX_BAD_STEPS
             ended = stopped or diverged or kept.watch.lost_patience
             if ended or _due(step + 1, settings.save_every, settings.steps):
                 save(run, kept, step + 1)
@@ -92,13 +92,21 @@ def fit(run: Run, *, resume: bool = False) -> FitResult:
 
 
 def _validate(run: Run, kept: Kept, step: int) -> Validation:
-    """Score the weights that would be kept, keep them if they are the best, and say what is odd."""
-    with kept.average.applied():
-        if run.mirror is not None:
-            copy_whole(run.segmenter, run.mirror)
-        found = run.validate(step)
-        if kept.watch.improved(found):
-            run.save_best(found)
+    """Score the weights that would be kept, keep them if they are the best, and say what is odd.
+
+    Stopped before the end, it is owed: the state is saved, and a resumed run begins with it.
+    """
+    try:
+        with kept.average.applied():
+            if run.mirror is not None:
+                copy_whole(run.segmenter, run.mirror)
+            found = run.validate(step)
+            if kept.watch.improved(found):
+                run.save_best(found)
+    except Stopped:
+        kept.watch.owed = True
+        save(run, kept, step)
+        raise _interrupted(step, run) from None
     if run.accelerator.is_main_process:
         for doubt in kept.watch.doubts(found):
             run.console.warn(doubt)
@@ -118,7 +126,7 @@ def _report(run: Run, step: int, values: dict[str, float], *, doubt: str | None)
 def _end(run: Run, step: int, *, stopped: bool, diverged: bool, ids: list[str]) -> int:
     """Raise what made a run stop, or say that nothing got better; return the last step."""
     if stopped or diverged:
-        raise _stopped(step, run) if stopped else _diverged(step, ids)
+        raise _interrupted(step, run) if stopped else _diverged(step, ids)
     run.console.say(
         f"ended after step {step} of {run.config.train.steps}: no better score in "
         f"{run.config.train.patience} validations"
@@ -127,35 +135,28 @@ def _end(run: Run, step: int, *, stopped: bool, diverged: bool, ids: list[str]) 
 
 
 def _accumulate(
-    model: nn.Module, steps: Iterator[Batch], loss_of: Loss, run: Run, at_rest: int
+    model: nn.Module, steps: Iterator[Batch], loss_of: losses.RunLoss, run: Run, at_rest: int
 ) -> tuple[float, float, list[str]]:
     """Pass the crops of one step forward and backward: loss, share of foreground, samples seen."""
     parts, accelerator = run.config.train.accumulate, run.accelerator
     told, seen = torch.zeros(2, device=accelerator.device), list[str]()
     model.train()
     for part in range(parts):
-        inputs, target, valid, ids = to_device(next(steps), accelerator.device)
+        batch = next(steps).to(accelerator.device)
+        target, valid = batch.truth["target"], batch.truth["valid"]
         try:
             with nullcontext() if part == parts - 1 else accelerator.no_sync(model):
-                loss = loss_at_size(model(*inputs), target, valid, loss_of=loss_of)
+                loss = loss_at_size(model(*batch.inputs), **batch.truth, loss_of=loss_of)
                 penalty = run.segmenter.adapted.penalty()
                 accelerator.backward((loss if penalty is None else loss + penalty) / parts)
         except torch.OutOfMemoryError as error:
             raise memory.too_small(run.config, accelerator.device, at_rest=at_rest) from error
         foreground = ((target > 0) & valid).float().mean()
         told += torch.stack((loss.detach(), foreground)) / parts
-        seen += ids
+        seen += batch.ids
     # Every process sees the mean, so that all of them skip a bad step, or none does.
     mean, share = accelerator.reduce(told, reduction="mean").tolist()
     return mean, share, seen
-
-
-def _anyone(asked: bool, accelerator: Accelerator) -> bool:
-    """Whether any process was asked to stop; all must leave the loop at the same step."""
-    if accelerator.num_processes == 1:
-        return asked
-    flag = torch.tensor(float(asked), device=accelerator.device)
-    return float(accelerator.reduce(flag, reduction="sum")) > 0
 
 
 def _due(step: int, every: int, steps: int) -> bool:
@@ -163,7 +164,7 @@ def _due(step: int, every: int, steps: int) -> bool:
     return step == steps or (every > 0 and step % every == 0)
 
 
-def _stopped(step: int, run: Run) -> Interrupted:
+def _interrupted(step: int, run: Run) -> Interrupted:
     return Interrupted(
         f"stopped after step {step} of {run.config.train.steps}",
         f"the state is saved in {run.folder}",

@@ -13,6 +13,7 @@ from sam_crack.console import Console
 from sam_crack.data.crops import CropDrawer
 from sam_crack.model.segmenter import Segmenter
 
+from .stopping import StopSignal
 from .trackers import Tracker
 from .validate import Validation
 
@@ -28,8 +29,10 @@ class Run:
     accelerator: Accelerator
     console: Console
     validate: Callable[[int], Validation]
+    """Scores the model at a step; raises Stopped where it was asked to stop before the end."""
     save_best: Callable[[Validation], None]
     tracker: Tracker
+    stop: StopSignal
     mirror: Segmenter | None = None
     """Where weights are put together for validation, if no process holds all of them."""
     show: Callable[[Validation], None] = lambda found: None

@@ -17,6 +17,7 @@ from sam_crack.config.load import config_hash
 from sam_crack.config.schema import RunConfig
 from sam_crack.console import Console
 from sam_crack.data.crops import CropDrawer
+from sam_crack.data.rims import need_instances
 from sam_crack.data.sample import Sample
 from sam_crack.errors import UsageError
 from sam_crack.model.checkpoint import save_checkpoint
@@ -24,8 +25,10 @@ from sam_crack.model.description import CheckpointMeta
 from sam_crack.model.segmenter import Segmenter, build_segmenter
 from sam_crack.train.blocks import set_up_blocks
 from sam_crack.train.loop import FitResult, fit
+from sam_crack.train.losses import RIM
 from sam_crack.train.run import Run
 from sam_crack.train.shown_scale import shown_scale
+from sam_crack.train.stopping import StopSignal
 from sam_crack.train.trackers import Tracker
 from sam_crack.train.validate import Validation, Validator
 
@@ -77,6 +80,8 @@ def prepare(
     join_processes()
     accelerator = Accelerator()
     _suit(accelerator, config)
+    if config.model.head.boundary:
+        need_instances(train[0].instances, train[0].id)
     torch.manual_seed(config.seed)
     segmenter = build_segmenter(
         config.model, device=accelerator.device, total_steps=config.train.steps
@@ -86,7 +91,10 @@ def prepare(
     shown = build_segmenter(config.model, device=accelerator.device) if sharded else segmenter
     set_up_blocks(segmenter.encoder, config.train)
     voice = console if accelerator.is_main_process else Console(quiet=True, no_progress=True)
-    validator = Validator(shown, val, config=config.infer, accelerator=accelerator, console=voice)
+    stop = StopSignal(voice)
+    validator = Validator(
+        shown, val, config=config, accelerator=accelerator, console=voice, stop=stop
+    )
 
     scale = shown_scale(train, config.data)
 
@@ -103,6 +111,7 @@ def prepare(
         accelerator=accelerator,
         console=voice,
         validate=validator,
+        stop=stop,
         save_best=save_best,
         tracker=Tracker(config, folder, console, write=accelerator.is_main_process),
         mirror=shown if sharded else None,
@@ -113,11 +122,12 @@ def prepare(
 
 def _suit(accelerator: Accelerator, config: RunConfig) -> None:
     """Refuse what cannot be trained or sharded; tell DeepSpeed what it wants to know beforehand."""
-    if config.model.head.boundary:
+    if config.model.head.boundary != (RIM in config.train.losses):
         raise UsageError(
-            "model.head.boundary: true",
-            "no loss teaches the border channel yet",
-            "leave it out",
+            f"model.head.boundary: {str(config.model.head.boundary).lower()} with train.losses "
+            f"{', '.join(config.train.losses)}",
+            f"the channel of head.boundary is taught by the loss {RIM}, and by no other",
+            f"set both, such as --model.head.boundary true --train.losses bce=1,dice=1,{RIM}=1",
         )
     if accelerator.distributed_type is DistributedType.DEEPSPEED:
         told = accelerator.state.deepspeed_plugin.deepspeed_config

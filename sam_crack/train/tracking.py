@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
-from sam_crack.console import Console
 from sam_crack.train.validate import Validation
 
 Row = dict[str, object]
@@ -55,29 +51,3 @@ def _read(path: Path) -> list[Row]:
         except ValueError:
             break
     return rows
-
-
-class StopSignal:
-    """Turns the first Ctrl-C or SIGTERM into a request; the second one acts as usual."""
-
-    def __init__(self, console: Console) -> None:
-        """Say through the console that the request was heard."""
-        self.asked, self._console = False, console
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> StopSignal:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            try:
-                self._before[number] = signal.signal(number, self._ask)
-            except ValueError:  # not the main thread, such as in a notebook server
-                return self
-        return self
-
-    def _ask(self, number: int, _: FrameType | None) -> None:
-        self.asked = True
-        signal.signal(number, self._before[number])
-        self._console.warn("stopping after this step and its validation; once more stops at once")
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)

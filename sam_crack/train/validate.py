@@ -11,8 +11,9 @@ import torch
 from accelerate import Accelerator
 from numpy.typing import NDArray
 
-from sam_crack.config.schema import InferConfig
+from sam_crack.config.schema import RunConfig
 from sam_crack.console import Console
+from sam_crack.data.rims import need_instances, rims
 from sam_crack.data.sample import Sample
 from sam_crack.errors import BadInput
 from sam_crack.infer.predict import Predictor
@@ -28,6 +29,9 @@ from sam_crack.measure.metrics import (
 )
 from sam_crack.model.segmenter import Segmenter
 
+from .stopping import Stopped, StopSignal
+
+HALF = to_level(0.5)
 SHOWN = 4
 """Frames whose probabilities are kept, to be looked at."""
 _NOT_YET = np.zeros((0, 0), np.uint8)
@@ -49,6 +53,8 @@ class Validation:
     """Highest probability given to any pixel."""
     miou: float | None = None
     """Mean IoU over the foreground classes that occur; None where there is only one."""
+    rim_f1: float | None = None
+    """F1 of the borders between instances at probability 0.5, where the head has a channel."""
 
     @property
     def score(self) -> float:
@@ -73,9 +79,10 @@ class Validator:
         segmenter: Segmenter,
         samples: Sequence[Sample],
         *,
-        config: InferConfig,
+        config: RunConfig,
         accelerator: Accelerator,
         console: Console,
+        stop: StopSignal | None = None,
     ) -> None:
         """Refuse an empty split: a threshold chosen on nothing is no choice."""
         if len(samples) == 0:
@@ -85,6 +92,8 @@ class Validator:
                 "name another split with --data.val",
             )
         self.segmenter, self.samples = segmenter, samples
+        self.stop = stop or StopSignal(console)
+        self.region_only = config.data.region_only
         mine = range(accelerator.process_index, len(samples), accelerator.num_processes)
         self.probs: dict[int, NDArray[np.uint8]] = dict.fromkeys(_spread(mine), _NOT_YET)
         self.accelerator, self.console = accelerator, console
@@ -92,9 +101,10 @@ class Validator:
             segmenter,
             window=segmenter.config.window,
             stride=segmenter.stride,
-            overlap=config.overlap,
-            batch_size=config.batch_size,
-            road=config.road,
+            overlap=config.infer.overlap,
+            batch_size=config.infer.batch_size,
+            road=config.infer.road,
+            rim=segmenter.config.head.boundary,
             device=accelerator.device,
             on_halved=lambda size: console.warn(
                 f"memory is short: {size} windows per pass from now on"
@@ -102,43 +112,53 @@ class Validator:
         )
 
     def __call__(self, step: int) -> Validation:
-        """Score the model as it is now."""
+        """Score the model as it is now.
+
+        Raises:
+            Stopped: The run was asked to stop before the last frame.
+        """
         self.segmenter.eval()
         mine = range(
             self.accelerator.process_index, len(self.samples), self.accelerator.num_processes
         )
-        total = ThresholdCounts.zero()
+        total, borders = ThresholdCounts.zero(), ThresholdCounts.zero()
         several = self.segmenter.config.head.num_classes + 1
         table = np.zeros((several, several), np.int64)
         for index in self.console.progress(mine, "validate", unit="frame"):
+            if self.stop.asked:
+                break
             sample = self.samples[index]
+            ignore = sample.uncounted(within_region=self.region_only)
             said = self.predictor.frame(sample.image)
             if index in self.probs:
                 self.probs[index] = said.prob
-            total += count_levels(said.prob, sample.mask, sample.ignore)
+            total += count_levels(said.prob, sample.mask, ignore)
             if said.classes is not None:
-                truth = _with_ignored(sample)
+                truth = sample.mask if ignore is None else np.where(ignore, IGNORED, sample.mask)
                 table += count_classes(said.classes, truth, num_classes=several)
-        total = ThresholdCounts(self._add_up(total.positives), self._add_up(total.negatives))
-        found = choose(total, step)
-        if several == 2:
-            return found
-        return replace(found, miou=miou(self._add_up(table), absent="skip", background=False) or 0)
+            if said.rim is not None:
+                truth = rims(need_instances(sample.instances, sample.id), ignore=ignore)
+                borders += count_levels(said.rim, truth.view(np.uint8), ignore)
+        if self.stop.agreed(self.accelerator):
+            raise Stopped
+        found = choose(self._add_up(total), step)
+        if several > 2:
+            mean = miou(self._sum(table), absent="skip", background=False) or 0
+            found = replace(found, miou=mean)
+        if self.predictor.rim:
+            found = replace(found, rim_f1=f1(self._add_up(borders).at(HALF), empty="zero"))
+        return found
 
-    def _add_up(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _add_up(self, counts: ThresholdCounts) -> ThresholdCounts:
+        return ThresholdCounts(self._sum(counts.positives), self._sum(counts.negatives))
+
+    def _sum(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
         """Sum integer counts over processes."""
         if self.accelerator.num_processes == 1:
             return counts
         mine = torch.from_numpy(counts).to(self.accelerator.device)
         summed: NDArray[np.int64] = self.accelerator.reduce(mine, reduction="sum").cpu().numpy()
         return summed
-
-
-def _with_ignored(sample: Sample) -> NDArray[np.uint8]:
-    """Return the mask with what does not count marked."""
-    if sample.ignore is None:
-        return sample.mask
-    return np.where(sample.ignore, IGNORED, sample.mask).astype(np.uint8)
 
 
 def choose(counts: ThresholdCounts, step: int) -> Validation:

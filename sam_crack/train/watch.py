@@ -25,9 +25,12 @@ class Watch:
         self.stale = 0
         self.at_edge = 0
         self.alone = 0
+        self.owed = False
+        """Whether the validation of the last step was stopped, and is to be repeated."""
 
     def improved(self, found: Validation) -> bool:
         """Take in a validation, and say whether it is the best so far."""
+        self.owed = False
         self.at_edge = self.at_edge + 1 if not EDGE < found.threshold < 1 - EDGE else 0
         if self.best is None or found.score > self.best.score:
             self.best, self.stale = found, 0
@@ -48,6 +51,7 @@ class Watch:
             "stale": self.stale,
             "at_edge": self.at_edge,
             "alone": self.alone,
+            "owed": self.owed,
         }
 
     def load(self, facts: Mapping[str, Any]) -> None:
@@ -56,6 +60,7 @@ class Watch:
         self.stale, self.at_edge, self.alone = (
             int(facts.get(name, 0)) for name in ("stale", "at_edge", "alone")
         )
+        self.owed = bool(facts.get("owed", False))
 
     def batch(self, foreground: float) -> str | None:
         """Take in a step's share of foreground, and say when there was none for long."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from sam_crack.config.schema import DataConfig
 from sam_crack.data.crops import CropDrawer
 from sam_crack.data.placing import place_crop
 from sam_crack.data.sample import Sample
 from sam_crack.data.sources import WholeFrame
-from sam_crack.errors import BadInput
+from sam_crack.errors import BadInput, UsageError
 
 
 def sample(size: tuple[int, int] = (60, 90), at: tuple[int, int] = (40, 70)) -> Sample:
@@ -86,3 +89,37 @@ def test_window_holds_all_of_a_small_frame(
 def test_no_samples_is_an_error() -> None:
     with pytest.raises(BadInput, match="no samples"):
         CropDrawer([], (32, 32), config=DataConfig(), seed=0)
+
+
+def test_part_of_the_crops_keep_the_scale_of_their_frame() -> None:
+    native, wide = drawer(bend_share=0.0), drawer(bend_share=0.0, scale=(0.25, 0.25))
+    mixed = drawer(bend_share=0.0, scale=(0.25, 0.25), scale_share=0.5)
+    kept = []
+    for number in range(40):
+        crop, options = mixed.draw(number), (native.draw(number), wide.draw(number))
+        same = [np.array_equal(crop.pixels, other.pixels) for other in options]
+        assert any(same)  # where and how a crop looks does not depend on the share
+        kept.append(same[0] and not same[1])
+    assert 10 < sum(kept) < 30
+
+
+@pytest.mark.parametrize("scale", [(0.0, 1.0), (2.0, 1.0), (1.0, 100.0), (float("nan"), 1.0)])
+def test_scales_that_no_crop_can_have_are_refused(scale: tuple[float, float]) -> None:
+    with pytest.raises(UsageError, match=r"data\.scale.*smallest before largest"):
+        DataConfig(scale=scale)
+
+
+def test_outside_the_region_nothing_counts_when_asked() -> None:
+    whole = sample()
+    region, ignore = np.zeros((60, 90), np.bool_), np.zeros((60, 90), np.bool_)
+    region[:, 45:], ignore[50:] = True, True
+    whole = replace(whole, region=region, ignore=ignore)
+    plain = {"scale": (1.0, 1.0), "flip": "none", "bend_share": 0.0, "weather": 0.0}
+
+    def valid(region_only: bool) -> NDArray[np.bool_]:
+        config = DataConfig(region_only=region_only, **plain)
+        return CropDrawer([whole], (60, 90), config=config, seed=0).draw(0).valid
+
+    assert np.array_equal(valid(True), region & ~ignore)
+    assert np.array_equal(valid(False), ~ignore)
+    assert sample().uncounted(within_region=True) is None

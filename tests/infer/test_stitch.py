@@ -145,3 +145,19 @@ def test_weights_are_shared_and_canvases_are_not():
 def test_a_stride_off_the_grid_is_refused():
     with pytest.raises(UsageError, match="stride 32"):
         Stitcher(plan_windows((640, 100), (64, 64)), 32)
+
+
+@pytest.mark.parametrize("depth", [2, 4])
+def test_a_logit_for_borders_is_no_class(depth):
+    torch.manual_seed(5)
+    plan = plan_windows((100, 90), (64, 64))
+    logits = 3 * torch.randn(len(plan), depth, 16, 16)
+    beside, alone = Stitcher(plan, 4, depth, rim=True), Stitcher(plan, 4, depth - 1)
+    border = Stitcher(plan, 4)
+    shares = ((beside, logits), (alone, logits[:, :-1]), (border, logits[:, -1:]))
+    for stitcher, part in shares:
+        stitcher.add(part, 0)
+    for name in ("prob", "classes"):
+        gap = getattr(beside, name)().astype(int) - getattr(alone, name)()
+        assert np.abs(gap).max() <= (1 if name == "prob" else 0)
+    assert np.abs(beside.rim().astype(int) - border.prob()).max() <= 1

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sam_crack.errors import Interrupted
-from sam_crack.train import loop
+from sam_crack.train.stopping import StopSignal
 
 SMALL = ("--size", "180,320", "--frames", "2", "--steps", "2")
 
@@ -47,7 +47,7 @@ def test_stopped_by_ctrl_c_it_goes_on(
 ) -> None:
     words = ("demo", "--offline", "--out", tmp_path / "demo", *SMALL)
     with monkeypatch.context() as patch:
-        patch.setattr(loop.tracking.StopSignal, "__enter__", _asked_at_once)
+        patch.setattr(StopSignal, "__enter__", _asked_at_once)
         code, _, err = run_cli(*words)
     assert code == 130
     assert "stopped after step 1 of 2" in err
@@ -70,7 +70,7 @@ def test_stopped_while_fetching_it_stops(
     assert "random weights" not in err
 
 
-def _asked_at_once(signal: loop.tracking.StopSignal) -> loop.tracking.StopSignal:
+def _asked_at_once(signal: StopSignal) -> StopSignal:
     signal.asked = True
     return signal
 

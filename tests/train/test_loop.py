@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from sam_crack.console import Console
+from sam_crack.data.sample import Sample
 from sam_crack.errors import BadInput, Interrupted, SamCrackError, UsageError
 from sam_crack.measure.metrics import ThresholdCounts
 from sam_crack.model.checkpoint import load_checkpoint
@@ -20,7 +21,7 @@ from sam_crack.train import state
 from sam_crack.train.batches import crop_numbers
 from sam_crack.train.loop import MAX_BAD_STEPS
 from sam_crack.train.session import CHECKPOINT, class_share, prepare
-from sam_crack.train.validate import choose
+from sam_crack.train.validate import Validation, choose
 from tests.train.tiny_run import TINY, bars, session, with_train
 
 
@@ -91,6 +92,56 @@ def test_stopped_and_resumed_equals_unbroken(
         [row["loss"] for row in rows(folder) if "loss" in row] for folder in (tmp_path, unbroken)
     ]
     assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize(("step", "ema"), [(3, 0.0), (6, 0.0), (3, 0.9)])
+def test_stopped_in_a_validation_and_resumed_equals_unbroken(
+    tmp_path: Path, step: int, ema: float
+) -> None:
+    """The signal comes while the first of two frames is looked at."""
+    config = with_train(ema=ema)
+    whole = session(tmp_path / "whole", config).fit(resume=False)
+    run = session(tmp_path / "cut", config)
+    frame, seen = run.validator.predictor.frame, []
+
+    def look(image: object) -> object:
+        seen.append(image)
+        if len(seen) == 1 + 2 * (step // 3 - 1):
+            signal.raise_signal(signal.SIGTERM)
+        return frame(image)
+
+    run.validator.predictor.frame = look  # type: ignore[method-assign, assignment]
+    with pytest.raises(Interrupted, match=f"step {step} of 6"):
+        run.fit(resume=False)
+    assert len(seen) == 1 + 2 * (step // 3 - 1)
+    assert not any(row["step"] == step and "validation" in row for row in rows(tmp_path / "cut"))
+    resumed = session(tmp_path / "cut", config).fit(resume=True)
+    assert same_weights(tmp_path / "cut", tmp_path / "whole")
+    one, other = (
+        [row["validation"] for row in rows(tmp_path / name) if "validation" in row]
+        for name in ("whole", "cut")
+    )
+    assert one == other
+    assert resumed.best == whole.best
+
+
+def test_validation_counts_only_the_region_when_asked(tmp_path: Path) -> None:
+    samples = [
+        dataclasses.replace(one, region=np.arange(80)[:, None] + np.zeros(96) < 40)
+        for one in bars(2, seed=1)
+    ]
+    quiet = Console(quiet=True, no_progress=True)
+
+    def counted(region_only: bool, given: list[Sample]) -> Validation | None:
+        config = dataclasses.replace(
+            TINY, data=dataclasses.replace(TINY.data, region_only=region_only)
+        )
+        run = prepare(config, given, given, folder=tmp_path, classes=("bar",), console=quiet)
+        return run.validator(0)
+
+    ignored = [dataclasses.replace(one, region=None, ignore=~one.region) for one in samples]
+    assert counted(True, samples) == counted(False, ignored)
+    assert counted(True, samples) != counted(False, samples)
 
 
 def test_dropout_resumes_exactly(tmp_path: Path) -> None:

@@ -178,10 +178,3 @@ def test_two_number_formats_are_not_sharded(
     model = dataclasses.replace(TINY.model, backbone=backbone)
     with pytest.raises(UsageError, match="bf16 with FSDP"):
         session(tmp_path, dataclasses.replace(TINY, model=model))
-
-
-def test_the_border_channel_is_refused(tmp_path: Path) -> None:
-    head = dataclasses.replace(TINY.model.head, boundary=True)
-    config = dataclasses.replace(TINY, model=dataclasses.replace(TINY.model, head=head))
-    with pytest.raises(UsageError, match="no loss teaches the border channel"):
-        session(tmp_path, config)
