@@ -166,9 +166,9 @@ def check_storage(machine: Machine) -> Iterator[Finding]:
 
 
 def check_video(machine: Machine) -> Iterator[Finding]:
-    """What videos can be read with; OpenCV alone is enough."""
-    pyav, ffmpeg = machine.version_of("av"), machine.which("ffmpeg")
-    text = f"OpenCV; PyAV {pyav or 'absent'}; ffmpeg {'present' if ffmpeg else 'absent'}"
+    """What videos are read and written with; a program of that name is not needed."""
+    ffmpeg = machine.which("ffmpeg")
+    text = f"OpenCV's own FFmpeg; the program ffmpeg {'present' if ffmpeg else 'absent'}, not used"
     yield Finding("video", "ok", text)
 
 

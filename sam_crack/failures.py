@@ -12,7 +12,7 @@ from pathlib import Path
 from sam_crack.errors import SamCrackError
 
 BUG, USAGE, INPUT, INTERRUPTED = 1, 2, 3, 130
-EXTRAS = {"av": "video", "pyogrio": "geo", "onnx": "export", "onnxruntime": "export"}
+EXTRAS = {"pyogrio": "geo", "onnx": "export", "onnxruntime": "export"}
 EXTRAS |= {"gradio": "app"}
 _DISK = {
     errno.ENOSPC: ("the disk is full", "free space or choose another folder"),

@@ -192,7 +192,7 @@ FAILURES = [
     (BrokenPipeError(errno.EPIPE, "a child went away"), 1, "this is a bug: BrokenPipeError"),
     (MemoryError(), 3, "the memory is full"),
     (OUT_OF_MEMORY("cuda"), 3, "the accelerator's memory is full"),
-    (ModuleNotFoundError("no", name="av.video"), 2, "pip install 'sam-crack[video]'"),
+    (ModuleNotFoundError("no", name="pyogrio.raw"), 2, "pip install 'sam-crack[geo]'"),
     (ZeroDivisionError("division\nby zero"), 1, "this is a bug: ZeroDivisionError: division by"),
 ]
 

@@ -58,6 +58,7 @@ def run_predict(options: PredictOptions, console: Console) -> dict[str, object]:
         device=device,
         deep=options.probabilities == "16",
         on_halved=lambda size: console.warn(f"out of memory: going on with batches of {size}"),
+        on_road_lost=lambda why: console.warn(f"{why}: such frames are looked at everywhere"),
     )
     facts = {"threshold": threshold, "base_sha256": meta.base_sha256, "config": meta.config_hash}
     settings = settings_of(options, camera) | facts
@@ -73,9 +74,14 @@ def run_predict(options: PredictOptions, console: Console) -> dict[str, object]:
         interrupted = _stream(predictor, writer, console)
         seconds = time.perf_counter() - began
         if share.parts == 1:
-            summary = finish_drive(writer, placer, facts, seconds=seconds, frames=len(log) - known)
+            frames = len(log) - known
+            summary = finish_drive(
+                writer, placer, facts, seconds=seconds, frames=frames, console=console
+            )
         elif not interrupted:
-            summary, waiting = sum_up_parts(writer, placer, facts, share=share, seconds=seconds)
+            summary, waiting = sum_up_parts(
+                writer, placer, facts, share=share, seconds=seconds, console=console
+            )
     if interrupted:
         raise Interrupted(
             f"stopped after {len(log)} frames, which are whole in {folder}",

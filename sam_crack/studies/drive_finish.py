@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from sam_crack import durable
+from sam_crack.console import Console
 from sam_crack.errors import BadInput
 from sam_crack.infer.rows import write_jsonl
 from sam_crack.measure.track import Placer
@@ -13,11 +14,18 @@ from sam_crack.studies.drive_folder import write_tables
 from sam_crack.studies.drive_labels import write_labels
 from sam_crack.studies.drive_map import DriveMap, map_drive, write_map
 from sam_crack.studies.drive_report import write_drive_page
+from sam_crack.studies.drive_video import write_videos
 from sam_crack.studies.drive_writer import Writer
 
 
 def finish_drive(
-    writer: Writer, placer: Placer | None, facts: dict[str, Any], *, seconds: float, frames: int
+    writer: Writer,
+    placer: Placer | None,
+    facts: dict[str, Any],
+    *,
+    seconds: float,
+    frames: int,
+    console: Console,
 ) -> dict[str, Any]:
     """Write everything that covers the whole drive, and return the summary.
 
@@ -27,11 +35,15 @@ def finish_drive(
         facts: Of the model, for the summary.
         seconds: What looking took now.
         frames: Frames that were looked at in that time.
+        console: For the progress of what takes long.
     """
     folder, options = writer.folder, writer.options
     summary = write_tables(folder, writer.log, writer.stream) | facts
     sources = [source.name for source in writer.stream.sources]
     write_labels(folder, lambda: writer.log.records(sources), options)
+    if options.video:
+        rate = options.video_rate
+        write_videos(folder, lambda: writer.log.records(sources), rate=rate, console=console)
     drive: DriveMap | None = None
     if placer is not None and len(writer.log):
         try:

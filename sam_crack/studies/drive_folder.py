@@ -22,13 +22,14 @@ from sam_crack.measure.cracks import ROW_COLUMNS
 from sam_crack.measure.road_camera import RoadCamera
 from sam_crack.studies.drive_labels import LABEL_FILES, LABEL_FOLDERS
 from sam_crack.studies.drive_map import MAP_FILES
+from sam_crack.studies.drive_video import PICTURES, VIDEO_FOLDER
 
 RUNS = Path("runs") / "predict"
 RUN, LOG, LOCK = "run.json", "frames.jsonl", "run.lock"
 PART = re.compile(r"part-(\d+)-of-(\d+)\.(jsonl|json|lock)")
-FOLDERS = ("masks", "overlays", "probabilities", *LABEL_FOLDERS)
+FOLDERS = ("masks", "overlays", "probabilities", VIDEO_FOLDER, *LABEL_FOLDERS)
 TABLES = ("cracks.jsonl", "cracks.csv", "errors.jsonl", "summary.json", "report.html")
-FILES = (RUN, LOG, *TABLES, *LABEL_FILES, *MAP_FILES)
+FILES = (RUN, LOG, PICTURES, *TABLES, *LABEL_FILES, *MAP_FILES)
 
 
 def settings_of(options: PredictOptions, camera: RoadCamera | None) -> dict[str, object]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sam_crack import durable
+from sam_crack.console import Console
 from sam_crack.errors import IntegrityError, UsageError
 from sam_crack.infer.frame_log import FrameLog, merge_logs
 from sam_crack.infer.frames import FrameError, FrameStream
@@ -75,6 +76,7 @@ def sum_up_parts(
     *,
     share: Share,
     seconds: float,
+    console: Console,
 ) -> tuple[dict[str, Any], list[int]]:
     """End one part, and the whole drive if it was the last; also return the parts not yet done."""
     folder, stream = writer.folder, writer.stream
@@ -89,7 +91,9 @@ def sum_up_parts(
         seconds, frames = merge_parts(folder, stream, share)
         with FrameLog(folder / LOG) as log:
             whole = dataclasses.replace(writer, log=log)
-            summary = finish_drive(whole, placer, facts, seconds=seconds, frames=frames)
+            summary = finish_drive(
+                whole, placer, facts, seconds=seconds, frames=frames, console=console
+            )
         remove_parts(folder)
     return summary, []
 

@@ -28,7 +28,7 @@ from sam_crack.data.synth.tables import (
     splits,
 )
 from sam_crack.data.synth.truth import REACH_M, crack_row, frame_row, head_row
-from sam_crack.data.synth.video import can_h264, write_video
+from sam_crack.data.video import write_video
 from sam_crack.durable import write_bytes, write_text
 from sam_crack.errors import BadInput
 
@@ -201,17 +201,14 @@ def _write_tables(options: SynthOptions) -> dict[str, object]:
 
 
 def _write_video(options: SynthOptions, console: Console) -> str | None:
-    """Write the video that was asked for, or the one that can be written, and say so."""
+    """Write the video that was asked for."""
     if options.video == "none":
         return None
-    h264 = options.video == "h264" and can_h264()
-    if options.video == "h264" and not h264:
-        console.say("no H.264 without the `video` extra: drive.avi is written as Motion JPEG")
-    path = options.out / ("drive.mp4" if h264 else "drive.avi")
+    path = options.out / ("drive.mp4" if options.video == "mpeg4" else "drive.avi")
     pictures = [
         options.out / "images" / f"{frame_name(index)}.jpg" for index in range(options.frames)
     ]
     bar = console.progress(pictures, "video", unit="frame")
     seconds = seconds_per_frame(look_of(options.seed), options.spacing)
-    write_video(path, bar, seconds_per_frame=seconds)
+    write_video(path, bar, hertz=1 / seconds)
     return str(path)

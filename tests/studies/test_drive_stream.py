@@ -1,0 +1,163 @@
+"""What goes into `predict` and what it says: lists, broken videos, dry runs, videos of overlays."""
+
+import io
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.studies.tiny_road import write_checkpoint
+
+SIZE = (80, 112)
+
+
+def write_clip(path, count, *, hertz=8.0, codec="MJPG"):
+    rng = np.random.default_rng(count)
+    code = cv2.VideoWriter.fourcc(*codec)
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, code, hertz, SIZE[::-1])
+    for number in range(count):
+        frame = rng.integers(90, 160, (*SIZE, 3), dtype=np.uint8)
+        cv2.line(frame, (10, 10 + 5 * number % 60), (100, 60), (0, 0, 0), 3)
+        writer.write(frame)
+    writer.release()
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return write_checkpoint(tmp_path_factory.mktemp("model") / "checkpoint")
+
+
+@pytest.fixture
+def predict(run_cli, model):
+    def run(*args):
+        code, out, err = run_cli("predict", model, *args, "--json")
+        return code, json.loads(out), err
+
+    return run
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(3):
+        cv2.imwrite(str(folder / f"{number}.png"), np.full((*SIZE, 3), 60 * number, np.uint8))
+    return folder
+
+
+def test_a_list_on_stdin_is_read_and_what_is_missing_is_told(
+    pictures, predict, tmp_path, monkeypatch
+):
+    text = f"{pictures}/2.png\n# not this: {pictures}/1.png\n{pictures}/gone.png\n"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    code, summary, err = predict("-", "--out", tmp_path / "out")
+    assert (code, summary["frames"]) == (3, 1)
+    assert (tmp_path / "out/masks/2.png").exists()
+    assert "gone.png: no such file" in err
+
+
+def test_a_cut_video_is_exit_3_with_everything_else_written(predict, tmp_path, pictures):
+    clip = write_clip(tmp_path / "v.avi", 40)
+    clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+    code, summary, err = predict(clip, pictures, "--out", tmp_path / "out")
+    assert code == 3
+    read = summary["videos"]["v"]["read"]
+    assert 10 < read < 30
+    assert summary["frames"] == read + 3
+    assert f"read {read} of 40 frames" in err
+    assert (tmp_path / "out/report.html").stat().st_size > 1000
+
+
+def test_the_time_of_every_stage_is_told(predict, tmp_path, pictures):
+    _, summary, _ = predict(pictures, "--out", tmp_path / "out")
+    per_frame, total = summary["stage_seconds_per_frame"], summary["stage_seconds"]
+    assert {"decode", "cut", "model", "stitch", "measure", "write"} <= per_frame.keys()
+    for stage, seconds in total.items():
+        assert per_frame[stage] == pytest.approx(seconds / 3, abs=1e-3)
+    assert total["model"] > 0
+
+
+def test_overlays_become_videos_at_the_rate_of_their_source(predict, tmp_path, pictures):
+    clip = write_clip(tmp_path / "v.mp4", 9, hertz=12.5, codec="mp4v")
+    out = tmp_path / "out"
+    predict(clip, pictures, "--out", out, "--video", "--video-rate", "2", "--stride", "2")
+    for name, count, hertz in (("videos/v.mp4", 5, 6.25), ("pictures.mp4", 1, 2)):
+        video = cv2.VideoCapture(str(out / name))
+        assert video.get(cv2.CAP_PROP_FRAME_COUNT) == count
+        assert video.get(cv2.CAP_PROP_FPS) == pytest.approx(hertz, rel=0.001)
+    shown = cv2.VideoCapture(str(out / "videos/v.mp4")).read()[1]
+    assert cv2.PSNR(shown, cv2.imread(str(out / "overlays/v/000000.jpg"))) > 25
+
+
+def test_videos_need_overlays(predict, tmp_path, pictures):
+    code, answer, _ = predict(pictures, "--out", tmp_path / "out", "--video", "--no-overlay")
+    assert code == 2
+    assert "made of overlays" in answer["error"]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_says_what_is_ahead_and_writes_nothing(
+    predict, run_cli, model, tmp_path, pictures, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    code, plan, _ = predict(pictures, tmp_path / "gone", "--dry-run", "--stride", "2", "--coco")
+    assert sorted(tmp_path.rglob("*")) == before
+    assert (code, plan["files"], plan["frames"], plan["frame_size"]) == (3, 3, 2, [*SIZE])
+    assert plan["windows_per_frame"] == 4
+    assert plan["seconds"] == pytest.approx(2 * plan["seconds_per_frame"], abs=0.1)
+    assert {"masks/", "coco.json", "summary.json"} <= set(plan["outputs"])
+    _, text, _ = run_cli("predict", model, pictures, "--out", "found", "--dry-run")
+    assert "112 x 80 px, 4 windows" in text
+    assert "would write into found: masks/, overlays/" in text
+    assert not (tmp_path / "found").exists()
+
+
+def test_what_a_dry_run_names_is_what_is_written(predict, tmp_path, pictures):
+    args = [pictures, "--out", tmp_path / "out", "--coco", "--cvat", "--probabilities", "8"]
+    _, plan, _ = predict(*args, "--dry-run")
+    predict(*args)
+    written = {path.name for path in (tmp_path / "out").iterdir()} - {"run.json", "run.lock"}
+    assert written == {name.partition("/")[0] for name in plan["outputs"]}
+
+
+def killed_run(args, *, after_s):
+    """Run predict in a process of its own and kill it; return whether it had ended before."""
+    command = [sys.executable, "-m", "sam_crack", "predict", *map(str, args)]
+    process = subprocess.Popen([*command, "--quiet"], env={**os.environ, "OMP_NUM_THREADS": "1"})
+    try:
+        process.wait(timeout=after_s)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    return process.returncode in {0, 3}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("parts", [1, 2])
+def test_runs_killed_at_random_moments_go_on_to_the_same_outputs(predict, model, tmp_path, parts):
+    from tests.studies.test_drive_parts import everything
+
+    clip = write_clip(tmp_path / "v.avi", 150)
+    predict(clip, "--out", tmp_path / "whole", "--coco")
+    began = time.monotonic()
+    assert killed_run([model, clip, "--out", tmp_path / "timed", "--coco"], after_s=300)
+    needed, rng = time.monotonic() - began, random.Random(4)
+    out, kills = tmp_path / "out", 0
+    for part in range(parts):
+        args = [model, clip, "--out", out, "--coco", "--continue"]
+        if parts > 1:
+            args += ["--num-parts", parts, "--part-id", part]
+        for _ in range(6):  # from before the first frame to within the tables
+            kills += not killed_run(args, after_s=rng.uniform(0.5, 1) * needed)
+        assert killed_run(args, after_s=300)
+    assert kills >= 2
+    assert everything(out) == everything(tmp_path / "whole")
