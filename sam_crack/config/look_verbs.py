@@ -27,7 +27,13 @@ class PredictOptions:
     batch_size: Annotated[int, Range(1, 4096)] = 4
     """Windows per forward pass. Example: 8."""
     road: str = "all"
-    """Where to look: `all`, or `band:TOP,BOTTOM` as shares of the height. Example: band:0.4,1."""
+    """Where to look: `all`; `band:TOP,BOTTOM` as shares of the height; `mask:FILE`, an image bright
+    on the road or a .json polygon of [y, x] shares; `prior:FILE`, heat_SPLIT.npy of `data stats`;
+    `auto`, which base SAM finds ahead. Fades out over 3 % of the height. Example: band:0.4,1."""
+    scale: str = "1"
+    """Resize frames before they are looked at: by a factor; by `camera` to the ground resolution of
+    the training (`camera:strips` by bands of rows); by `calibrate:FOLDER` as a few labelled frames
+    score best; by `auto` as the model agrees most with itself. Example: 0.5."""
     camera: Path | None = None
     """camera.json of these frames; gives millimetres. Example: camera.json."""
     scheme: Literal["astm-ac", "ltpp"] = "astm-ac"

@@ -44,7 +44,14 @@ class EvaluateOptions:
     batch_size: Annotated[int, Range(1, 4096)] = 4
     """Windows per forward pass. Example: 8."""
     road: str = "all"
-    """Where to look: `all`, or `band:TOP,BOTTOM` as shares of the height. Example: band:0.4,1."""
+    """Where to look: `all`; `band:TOP,BOTTOM` as shares of the height; `mask:FILE`, an image bright
+    on the road or a .json polygon of [y, x] shares; `prior:FILE`, heat_SPLIT.npy of `data stats`;
+    `auto`, which base SAM finds ahead. Fades out over 3 % of the height. Example: band:0.4,1."""
+    scale: str = "1"
+    """Resize frames before they are looked at: by a factor, by `camera` or `camera:strips`, by
+    `calibrate:FOLDER` or by `auto`, as in predict; for each model by itself. Example: auto."""
+    camera: Path | None = None
+    """camera.json of the frames, for --scale camera; empty takes the one in the root."""
     device: str = "auto"
     """Where to compute: auto takes a GPU if there is one; else cpu, cuda or cuda:1."""
     overwrite: bool = False
@@ -70,3 +77,24 @@ class CompareOptions:
     """Where rows are evaluated: auto takes a GPU if there is one; else cpu, cuda or cuda:1."""
     dry_run: bool = False
     """Check the file and list the rows, finished or not, and stop there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferOptions:
+    """`sam-crack transfer`."""
+
+    config: Path
+    """YAML of a comparison with `curves`, `images` and `forget`.
+    Example: configs/transfer/kumar.yaml."""
+    root: Path | None = None
+    """Folder of the data set; empty takes the one in the file. Example: data/kumar."""
+    roots: dict[str, Path] = field(default_factory=dict)
+    """Folders of data sets by name, where rows are scored on several. Example: consep=data/c."""
+    out: Path | None = None
+    """Folder of the transfer, finished rows in it are kept; empty takes runs/transfer/NAME."""
+    rows: tuple[str, ...] = ()
+    """Only these rows are trained; empty trains all. Example: sam-all,unet-all."""
+    device: str = "auto"
+    """Where rows are evaluated: auto takes a GPU if there is one; else cpu, cuda or cuda:1."""
+    dry_run: bool = False
+    """Check the file and list the rows with their images, and stop there."""

@@ -13,7 +13,7 @@ import numpy as np
 from sam_crack import __version__, durable
 from sam_crack.data.dataset import Dataset
 from sam_crack.data.store import Store
-from sam_crack.infer.predict import Predictor
+from sam_crack.infer.scaled import Looker
 from sam_crack.measure.calibration import reliability
 from sam_crack.measure.class_tally import table_of
 from sam_crack.measure.metrics import to_level
@@ -36,7 +36,7 @@ FULL_PX, SMALL_PX = 1600, 480
 
 
 def write_page(
-    folder: Path, evaluation: Evaluation, samples: Dataset | Store, predictor: Predictor
+    folder: Path, evaluation: Evaluation, samples: Dataset | Store, predictor: Looker
 ) -> None:
     """Draw the curves, look at the shown frames once more, and write the page."""
     curves = draw_curves(evaluation)
@@ -162,7 +162,7 @@ def pick_frames(scored: Scored) -> dict[str, list[ScoredFrame]]:
 
 
 def _galleries(
-    evaluation: Evaluation, samples: Dataset | Store, predictor: Predictor
+    evaluation: Evaluation, samples: Dataset | Store, predictor: Looker
 ) -> list[page.Gallery]:
     galleries = []
     ruler = evaluation.scored.ruler
@@ -174,7 +174,7 @@ def _galleries(
 
 
 def _picture(
-    frame: ScoredFrame, samples: Dataset | Store, predictor: Predictor, ruler: Ruler
+    frame: ScoredFrame, samples: Dataset | Store, predictor: Looker, ruler: Ruler
 ) -> page.Picture:
     """Look at a frame again and draw what was found, missed and false."""
     sample = samples[frame.index]

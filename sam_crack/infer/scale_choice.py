@@ -1,0 +1,144 @@
+"""From what the user asked for to a predictor that works at this scale, and why at this one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import assert_never
+
+from sam_crack.console import Console
+from sam_crack.data.opening import open_samples
+from sam_crack.data.sample import Sample
+from sam_crack.infer.agreement import agree
+from sam_crack.infer.camera_scale import camera_parts, trained_gsd
+from sam_crack.infer.few_frames import spread
+from sam_crack.infer.parts import Parts, Size, whole_frame
+from sam_crack.infer.predict import Image, Predictor
+from sam_crack.infer.scale import ScaleChoice
+from sam_crack.infer.scale_search import FRAMES, calibrate
+from sam_crack.infer.scaled import Looker, Scaled
+from sam_crack.measure.metrics import to_level
+from sam_crack.measure.road_camera import RoadCamera
+from sam_crack.model.trained_scale import TrainedScale
+
+FEW = 6
+"""Frames from which `auto` finds a scale."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What a scale can be found from."""
+
+    trained: TrainedScale | None
+    """What the checkpoint says."""
+    camera: RoadCamera | None
+    """Camera of the frames."""
+    few: Callable[[], Iterable[tuple[str, Image]]]
+    """A few frames with their names; called only where they are needed."""
+
+
+def choose_scale(
+    choice: ScaleChoice, predictor: Predictor, known: Known, *, console: Console
+) -> tuple[Looker, dict[str, object]]:
+    """Return what looks at frames in the scale that was asked for, and JSON-able facts about it."""
+    match choice.kind:
+        case "factor":
+            if choice.is_native:
+                return predictor, {"asked": "1", "factor": 1.0}
+            return _by_factor(predictor, choice.factor), {
+                "asked": f"{choice.factor:g}",
+                "factor": choice.factor,
+            }
+        case "camera" | "strips":
+            return _by_camera(choice, predictor, known, console)
+        case "calibrate":
+            assert choice.folder is not None
+            return _by_labels(choice.folder, predictor, console)
+        case "auto":
+            return _by_agreement(predictor, known, console)
+        case _:
+            assert_never(choice.kind)
+
+
+def _by_factor(predictor: Predictor, factor: float) -> Looker:
+    def parts(size: Size) -> Parts:
+        return whole_frame(size, factor)
+
+    return predictor if factor == 1 else Scaled(predictor, parts)
+
+
+def _by_camera(
+    choice: ScaleChoice, predictor: Predictor, known: Known, console: Console
+) -> tuple[Looker, dict[str, object]]:
+    """Bring the road to the ground resolution of the training."""
+    gsd_mm = trained_gsd(known.trained, known.camera)
+    assert known.camera is not None  # trained_gsd has seen to it
+    strips = choice.kind == "strips"
+    factor, parts = camera_parts(known.camera, gsd_mm, strips=strips)
+    facts: dict[str, object] = {
+        "asked": "camera:strips" if strips else "camera",
+        "factor": factor,
+        "why": f"the model was trained at {gsd_mm:.3g} mm per pixel across the road, half-way down",
+    }
+    said = f"scale {factor:.3g}: {facts['why']}"
+    if strips:
+        rows = parts(known.camera.size)
+        facts["strips"] = [{"rows": [one.first, one.last], "factor": one.factor} for one in rows]
+        said = f"scale by strips, from far to near {', '.join(f'{one.factor:.3g}' for one in rows)}"
+    console.say(said)
+    return Scaled(predictor, parts), facts
+
+
+def _by_labels(
+    folder: Path, predictor: Predictor, console: Console
+) -> tuple[Looker, dict[str, object]]:
+    """Look at labelled frames in all scales."""
+    samples = open_samples("folder", folder)
+    places = spread(len(samples), FRAMES)
+    labelled: Iterable[Sample] = (samples[place] for place in places)
+    shown = console.progress(labelled, "calibrate", total=len(places), unit="frame")
+    factor, counts = calibrate(predictor, shown)
+    level = to_level(predictor.threshold)
+    scores = {one: float(each.f1_curve()[level]) for one, each in counts.items()}
+    threshold, highest = counts[factor].best()
+    why = (
+        f"of {len(places)} labelled frames F1 is {scores[factor]:.3f} there and {scores[1.0]:.3f} "
+        f"at 1 (threshold {threshold:.2f} would give {highest:.3f})"
+    )
+    _say(console, factor, why, scores)
+    return _by_factor(predictor, factor), {
+        "asked": f"calibrate:{folder}",
+        "factor": factor,
+        "why": why,
+        "tried": {f"{one:.3g}": round(score, 4) for one, score in scores.items()},
+        "best_threshold": threshold,
+    }
+
+
+def _by_agreement(
+    predictor: Predictor, known: Known, console: Console
+) -> tuple[Looker, dict[str, object]]:
+    """Look at a few frames in all scales."""
+    names: list[str] = []
+
+    def images() -> Iterator[Image]:
+        for name, image in console.progress(known.few(), "scale", total=FEW, unit="frame"):
+            names.append(name)
+            yield image
+
+    factor, scores = agree(predictor, images())
+    why = f"over {len(names)} frames the model agrees there most with what it finds in other scales"
+    _say(console, factor, why, scores)
+    return _by_factor(predictor, factor), {
+        "asked": "auto",
+        "factor": factor,
+        "why": why,
+        "tried": {f"{one:.3g}": round(score, 4) for one, score in scores.items()},
+        "frames": names,
+    }
+
+
+def _say(console: Console, factor: float, why: str, scores: dict[float, float]) -> None:
+    console.say(f"scale {factor:.3g}: {why}")
+    console.say("  ".join(f"{one:.3g}: {score:.3f}" for one, score in scores.items()))
