@@ -49,6 +49,11 @@ VERBS: dict[str, Verb] = {
         options="sam_crack.config.study_verbs:CompareOptions",
         run="sam_crack.studies.compare:run_compare",
     ),
+    "transfer": Verb(
+        "train and score on another domain, over the number of images, in one table",
+        options="sam_crack.config.study_verbs:TransferOptions",
+        run="sam_crack.studies.transfer:run_transfer",
+    ),
     "camera calibrate": Verb(
         "find a camera's height, tilt, roll and focal length from points or marks in one frame",
         options="sam_crack.config.look_verbs:CalibrateOptions",

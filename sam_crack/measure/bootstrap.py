@@ -67,6 +67,23 @@ def resample(
     }
 
 
+def medians(
+    values: NDArray[np.float64], groups: Sequence[str], *, resamples: int, seed: int
+) -> NDArray[np.float64]:
+    """Return the medians of every resample of whole groups, (resamples, columns).
+
+    Args:
+        values: (n, columns), a line for each of n things.
+        groups: group of each of them.
+        resamples: how many.
+        seed: of the draws.
+    """
+    names, place = np.unique(np.asarray(groups), return_inverse=True)
+    draws = draw(len(names), resamples=resamples, seed=seed)
+    rows = [np.median(np.repeat(values, weights[place], axis=0), axis=0) for weights in draws]
+    return np.array(rows, np.float64).reshape(resamples, values.shape[1])
+
+
 def interval(values: NDArray[np.float64], *, level: float = LEVEL) -> Interval | None:
     """Return the middle share of the values; None where too many are missing."""
     known = values[np.isfinite(values)]

@@ -95,6 +95,14 @@ def vote_types(instances: Objects, classes: NDArray[np.integer]) -> dict[int, in
     return {number: int(row.argmax()) for number, row in enumerate(table) if row.any()}
 
 
+def inmost(mask: NDArray[np.bool_]) -> tuple[int, int]:
+    """Return the (y, x) of a pixel farthest from all that is not in the mask."""
+    padded = np.pad(mask, 1).view(np.uint8)
+    depth = cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1]
+    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+    return int(y), int(x)
+
+
 def _labelled(mask: NDArray[np.bool_], min_px: int) -> Objects:
     """Number the connected parts (8-neighbourhood) of at least so many pixels."""
     _, labels, facts, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)

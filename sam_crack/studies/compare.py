@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sam_crack.config.study_verbs import CompareOptions
+from sam_crack.config.study_verbs import CompareOptions, TransferOptions
 from sam_crack.console import Console
 from sam_crack.errors import UsageError
 from sam_crack.infer.device import choose_device
@@ -42,7 +42,8 @@ def run_compare(options: CompareOptions, console: Console) -> dict[str, object]:
         for number, row in enumerate(open_rows, 1):
             console.say(f"row {number} of {len(open_rows)}: {row.name}")
             finish_row(row, folder, options, console)
-            write_comparison(folder, plan, results_of(plan, folder))
+            if number < len(open_rows):
+                write_comparison(folder, plan, results_of(plan, folder))
         results = results_of(plan, folder)
         write_comparison(folder, plan, results)
     say_comparison(plan, results, console)
@@ -56,7 +57,9 @@ def is_finished(row: Row, folder: Path) -> bool:
     return all(trained) and all(is_scored(row, recipe, folder) for recipe in row.recipes)
 
 
-def finish_row(row: Row, folder: Path, options: CompareOptions, console: Console) -> None:
+def finish_row(
+    row: Row, folder: Path, options: CompareOptions | TransferOptions, console: Console
+) -> None:
     """Train what is not trained and score what is not scored."""
     quiet = Console(quiet=True, no_progress=console.no_progress or console.quiet)
     for recipe in row.recipes:

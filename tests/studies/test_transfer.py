@@ -1,0 +1,237 @@
+"""A transfer over tiny tissue: a curve, a warm start, an opponent, and what SAM's decoder lost."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from sam_crack.config.schema import BackboneConfig, HeadConfig, ModelConfig
+from sam_crack.console import Console
+from sam_crack.data.dataset import open_dataset
+from sam_crack.errors import BadInput, UsageError
+from sam_crack.model.checkpoint import save_checkpoint
+from sam_crack.model.description import CheckpointMeta
+from sam_crack.model.segmenter import build_segmenter
+from sam_crack.studies import transfer, transfer_forget
+from sam_crack.studies.transfer_plan import read_transfer
+from tests.studies.tiny_road import TINY
+from tests.studies.tiny_tissue import write_tissue
+
+SHIPPED = sorted((Path(__file__).parents[2] / "configs" / "transfer").glob("*.yaml"))
+PLAN = {
+    "title": "Tiny transfer",
+    "base": {
+        "model": {
+            "backbone": {"name": "tiny", "pretrained": False},
+            "head": {"width": 8},
+            "window": [64, 64],
+        },
+        "data": {"name": "consep", "hold_out": 2, "classes": ["epithelial", "inflammatory"]},
+        "train": {"steps": 2, "batch_size": 2, "warmup": 0, "validate_every": 0, "save_every": 1},
+    },
+    "evaluate": {"split": "test", "resamples": 20},
+    "images": [1, 20],
+    "baseline": "sam-all",
+    "curves": {"sam": {}, "unet": {"opponent": {"arch": "unet"}}},
+    "rows": {"road": {"init": "CHECKPOINT"}, "gone": {"init": "nowhere", "optional": True}},
+    "forget": {"of": ["CHECKPOINT", "sam-all", "nowhere"], "objects": 6},
+}
+
+
+def plan_with(checkpoint, **changes):
+    text = json.dumps(PLAN | changes).replace("CHECKPOINT", str(checkpoint))
+    plan = json.loads(text)
+    plan["base"]["model"]["head"]["num_classes"] = 2
+    return plan
+
+
+@pytest.fixture(scope="module")
+def tissue(tmp_path_factory):
+    return write_tissue(tmp_path_factory.mktemp("tissue"), train=8)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """A road model whose adapters do something."""
+    folder = tmp_path_factory.mktemp("road") / "tuned"
+    segmenter = build_segmenter(TINY)
+    torch.manual_seed(2)
+    with torch.no_grad():
+        for parameter in segmenter.adapted.parameters().values():
+            parameter.normal_(std=0.3)
+    save_checkpoint(segmenter, folder, CheckpointMeta(classes=("crack",), threshold=0.5, steps=9))
+    return folder
+
+
+@pytest.fixture
+def write_plan(tmp_path, checkpoint):
+    def write(**changes):
+        path = tmp_path / "plan.yaml"
+        path.write_text(yaml.safe_dump(plan_with(checkpoint, **changes), sort_keys=False))
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def done(tissue, checkpoint, tmp_path_factory):
+    """The finished transfer."""
+    folder = tmp_path_factory.mktemp("transfer")
+    (folder / "plan.yaml").write_text(yaml.safe_dump(plan_with(checkpoint), sort_keys=False))
+    from sam_crack.cli import main
+
+    line = ["transfer", folder / "plan.yaml", "--root", tissue, "--out", folder / "out", "--quiet"]
+    assert main([str(word) for word in line]) == 0
+    return folder
+
+
+def test_every_row_was_trained_scored_and_written(done, checkpoint):
+    kept = json.loads((done / "out" / "transfer.json").read_text())
+    assert list(kept["rows"]) == ["sam-1", "sam-all", "unet-1", "unet-all", "road"]
+    for name, row in kept["rows"].items():
+        assert row["images"] == len(row["image_ids"]) == (1 if name.endswith("-1") else 6)
+        assert row["trained"]["steps"] == 2
+        assert row["steps_before"] == (9 if name.startswith("road") else 0)
+        assert row["scores"]["aji_pooled"]["low"] is not None
+        assert not set(row["image_ids"]) & set(kept["validated_on"])
+        assert len(row["key"]) == len(row["frames_sha256"]) == 64
+    assert len({row["frames_sha256"] for row in kept["rows"].values()}) == 1
+    assert kept["headlines"][:3] == ["aji_pooled", "pq_pooled", "mpq_pooled"]
+    assert list(kept["forgotten"]) == [str(checkpoint), "sam-all"]
+    assert set(kept["not_run"]) == {"gone", "forget nowhere"}
+    text = (done / "out" / "transfer.md").read_text()
+    for said in (
+        "20 images: there are 6",
+        "not run: gone",
+        "2 images that no row",
+        ".60",
+        "PanNuke",
+    ):
+        assert said in text, said
+    assert "Tiny transfer" in (done / "out" / "report.html").read_text()
+    assert (done / "out" / "curve.png").stat().st_size > 1000
+
+
+def test_methods_learn_from_the_same_images(done):
+    rows = json.loads((done / "out" / "transfer.json").read_text())["rows"]
+    assert rows["sam-1"]["image_ids"] == rows["unet-1"]["image_ids"]
+    assert set(rows["sam-1"]["image_ids"]) < set(rows["road"]["image_ids"])
+
+
+def test_finished_rows_and_questions_are_skipped(done, tissue, run_cli, monkeypatch):
+    trained, asked = [], []
+    monkeypatch.setattr(transfer, "finish_row", lambda row, *_: trained.append(row.name))
+    monkeypatch.setattr(transfer, "forgetting", lambda *a, **_: asked.append(a))
+    line = ["transfer", done / "plan.yaml", "--root", tissue, "--out", done / "out"]
+    before = (done / "out" / "transfer.json").read_text()
+    assert run_cli(*line)[0] == 0
+    assert (trained, asked) == ([], [])
+    assert (done / "out" / "transfer.json").read_text() == before
+
+
+def test_a_row_that_fails_stops_only_if_it_must(tissue, write_plan, run_cli, monkeypatch, tmp_path):
+    def fail(row, *_):
+        raise BadInput(f"{row.name} has no weights")
+
+    monkeypatch.setattr(transfer, "finish_row", fail)
+    rows = {"maybe": {"optional": True}}
+    plan = write_plan(curves={}, rows=rows, baseline="maybe", forget=None)
+    line = ["transfer", plan, "--root", tissue, "--out", tmp_path / "out", "--json"]
+    code, out, _ = run_cli(*line)
+    assert (code, json.loads(out)["not_run"]) == (0, {"maybe": "maybe has no weights"})
+    write_plan(curves={}, rows={"maybe": {}}, baseline="maybe", forget=None)
+    assert run_cli(*line)[0] == 3
+
+
+def test_a_dry_run_says_what_each_row_learns_from(tissue, write_plan, run_cli):
+    code, out, _ = run_cli("transfer", write_plan(), "--root", tissue, "--dry-run", "--json")
+    rows = json.loads(out)["rows"]
+    assert code == 0
+    assert {name: row["images"] for name, row in rows.items()}["unet-1"] == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "says"),
+    [
+        ({"images": ["few"]}, UsageError, "list of numbers"),
+        ({"curves": {}, "rows": {}}, UsageError, "no curves"),
+        ({"rows": {"sam-all": {}}}, UsageError, "that no curve has"),
+        ({"rows": {"a": {"init": "nowhere"}}}, BadInput, "nowhere"),
+        ({"rows": {"a": {"optional": "perhaps"}}}, UsageError, "true or false"),
+        ({"budget": 3}, UsageError, "one of title"),
+        ({"forget": {"off": ["a"]}}, UsageError, "forget"),
+        ({"evaluate": {"split": "train"}}, BadInput, "train is scored, and 2 frames"),
+    ],
+)
+def test_mistakes_are_named_before_anything_is_trained(tissue, write_plan, changes, error, says):
+    with pytest.raises(error, match=says):
+        read_transfer(write_plan(**changes), root=tissue)
+
+
+def test_what_is_validated_on_is_never_scored(tissue, write_plan):
+    base = json.loads(json.dumps(PLAN["base"]))
+    base["data"] = {"name": "consep", "val": "test"}
+    with pytest.raises(BadInput, match="4 frames of test are validated on"):
+        read_transfer(write_plan(base=base), root=tissue)
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
+def test_shipped_transfers_are_short_and_share_one_budget(file):
+    assert len(file.read_text().splitlines()) < 25
+    tree = yaml.safe_load(file.read_text())
+    assert tree["base"]["data"]["hold_out"] >= 1
+    assert tree["base"]["train"]["steps"] <= 80
+    rows = [*tree["curves"].values(), *tree.get("rows", {}).values()]
+    assert not any("steps" in str(row) for row in rows)
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
+def test_shipped_transfers_find_their_images(file, data_root):
+    name = yaml.safe_load(file.read_text())["base"]["data"]["name"]
+    home = {"crass12": "crass12_layout"}.get(name, name)
+    plan = read_transfer(file, root=data_root / home)
+    assert len(plan.compared.rows) >= 4
+    assert len(plan.validated) >= 1
+
+
+def test_base_and_tuned_are_one_where_the_adapters_do_nothing(tissue, checkpoint):
+    samples = open_dataset("consep", tissue, split="test")
+    torch.manual_seed(0)
+    idle = build_segmenter(TINY).eval()  # adapters begin as nothing
+    for one in transfer_forget.ask(idle, samples, objects=5, console=Console(quiet=True)):
+        assert one.base == one.tuned
+    facts = transfer_forget.forgetting(
+        checkpoint, samples, objects=5, resamples=20, device="cpu", console=Console(quiet=True)
+    )
+    assert any(one["base"] != one["tuned"] for one in facts["each"])
+    assert facts["difference"]["low"] <= facts["difference"]["median"]
+
+
+def test_a_decoder_that_knows_the_object_scores_one(tissue):
+    sample = next(iter(open_dataset("consep", tissue, split="test")))
+    config = ModelConfig(
+        backbone=BackboneConfig(name="tiny", pretrained=False),
+        head=HeadConfig(width=8),
+        window=(64, 96),
+    )
+    segmenter = build_segmenter(config).eval()
+    chosen = transfer_forget.choose_objects([sample], 3)[0]
+    assert len(chosen) == 3
+    labels = transfer_forget.objects_in(sample)
+    for number in chosen:
+        cut = transfer_forget._cut(sample.image, labels == number, config.window)
+        image, truth, (y, x) = cut
+        assert image.shape[:2] == truth.shape == config.window
+        assert truth[y, x]
+        whole = torch.from_numpy(truth[None, None].astype(np.float32))
+        small = torch.nn.functional.interpolate(whole, (16, 24), mode="area") * 2 - 1
+        wrong = -torch.ones_like(small)
+        masks = torch.cat([wrong, small, wrong], 1)
+        segmenter.prompt = lambda *_, masks=masks, **__: (masks, torch.tensor([[0.1, 0.9, 0.2]]))
+        assert transfer_forget._answers(segmenter, [cut])[0] > 0.7
+        segmenter.prompt = lambda *_, masks=masks, **__: (masks, torch.tensor([[0.9, 0.1, 0.2]]))
+        assert transfer_forget._answers(segmenter, [cut]) == [0.0]
