@@ -236,7 +236,9 @@ class InferConfig:
     """Probability from which a pixel is foreground; empty takes the checkpoint's own.
     Example: 0.5."""
     road: str = "all"
-    """Where to look: `all`, or `band:TOP,BOTTOM` as shares of the height. Example: band:0.4,1."""
+    """Where to look: `all`; `band:TOP,BOTTOM` as shares of the height; `mask:FILE`, an image bright
+    on the road or a .json polygon of [y, x] shares; `prior:FILE`, heat_SPLIT.npy of `data stats`;
+    `auto`, which base SAM finds ahead. Fades out over 3 % of the height. Example: band:0.4,1."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -94,3 +95,33 @@ def soften(region: NDArray[np.bool_], *, wider: float = 0.0) -> Gate:
     # neighbours of the region keep 1: weights between the middles of cells are interpolated
     past = (away - 1) / len(region) - wider
     return Gate((1 - past / RAMP).clip(0, 1).astype(np.float32))
+
+
+def count_gate(
+    gate: Gate | None, truth: NDArray[np.bool_], ignore: NDArray[np.bool_] | None = None
+) -> NDArray[np.int64]:
+    """Count what adds up to `gate_scores`: true pixels, those missed, all pixels, those looked at.
+
+    A pixel is looked at where its weight is one half or more; without a gate everywhere.
+    """
+    kept = np.ones(truth.shape, np.bool_) if ignore is None else ~ignore
+    looked = kept if gate is None else kept & (gate.at((truth.shape[0], truth.shape[1])) >= 0.5)
+    there = kept & truth
+    pixels = (there, there & ~looked, kept, looked)
+    return np.array([np.count_nonzero(part) for part in pixels], np.int64)
+
+
+def gate_scores(counts: NDArray[np.int64] | NDArray[np.float64]) -> dict[str, float | None]:
+    """Return the share of true pixels that a gate missed, and the share of the frame it kept."""
+    true, missed, pixels, looked = (int(count) for count in counts)
+    return {
+        "gate_missed": missed / true if true else None,
+        "gate_share": looked / pixels if pixels else None,
+    }
+
+
+def say_gate(road: str, scores: Mapping[str, float | None]) -> str:
+    """Say in words what a gate costs and spares."""
+    missed, share = scores["gate_missed"], scores["gate_share"] or 0.0
+    lost = "no foreground to miss" if missed is None else f"{missed:.2%} of the foreground missed"
+    return f"road {road}: {share:.1%} of the pixels looked at, {lost} by the gate"

@@ -93,6 +93,8 @@ def load_predictor(
         overlap=options.overlap,
         batch_size=options.batch_size,
         road=options.road,
+        road_every=1,  # so that no frame's score depends on which others are scored, and where
+        on_road_lost=lambda why: console.warn(f"{why}: such frames are looked at everywhere"),
         rim=_tells_borders(segmenter),
         device=device,
         on_halved=lambda size: console.warn(f"out of memory: going on with batches of {size}"),

@@ -16,6 +16,7 @@ from sam_crack import durable
 from sam_crack.config.runs import write_run_header
 from sam_crack.config.study_verbs import EvaluateOptions
 from sam_crack.console import Console
+from sam_crack.infer.gate import say_gate
 from sam_crack.infer.rows import write_csv
 from sam_crack.measure.bootstrap import Interval
 from sam_crack.measure.class_tally import table_of
@@ -100,6 +101,7 @@ def metrics_of(evaluation: Evaluation) -> dict[str, Any]:
             name: {"value": value, **_bounds(within.get(name))}
             for name, value in evaluation.scored.scores().items()
         },
+        **evaluation.scored.gate(),
     }
     if evaluation.baseline:
         found["baseline"] = {
@@ -189,6 +191,7 @@ def rules_of(evaluation: Evaluation) -> list[str]:
     """Say in words what the figures rest on."""
     facts, model, ruler = evaluation.facts, evaluation.scored.model, evaluation.scored.ruler
     drawn, data = facts["bootstrap"], facts["data"]
+    gate = evaluation.scored.gate()
     rough = "; so few make rough intervals" if drawn["groups"] < FEW_GROUPS else ""
     threshold = f"threshold {model['threshold']:.4f}, from {model['threshold_from']}"
     lines = [
@@ -199,6 +202,8 @@ def rules_of(evaluation: Evaluation) -> list[str]:
         f"{data['frames']} frames, {data['frames_with_truth']} with foreground; intervals from "
         f"{drawn['resamples']} resamples of {drawn['groups']} whole {drawn['unit']}s{rough}",
     ]
+    if gate:
+        lines.append(say_gate(model["road"], gate))
     if ruler.task != "classes":
         lines.append(
             "ods, ois and miou2_testmax choose thresholds on these very frames: never quote them "

@@ -19,6 +19,7 @@ from sam_crack import durable
 from sam_crack.console import Console
 from sam_crack.data.sample import Sample
 from sam_crack.errors import BadInput
+from sam_crack.infer.gate import count_gate, gate_scores
 from sam_crack.infer.predict import Predictor
 from sam_crack.measure import bootstrap
 from sam_crack.measure.bootstrap import Interval
@@ -76,6 +77,11 @@ class Scored:
         """Return every score by name."""
         return self.ruler.scores(self.total(), empty=self.empty)
 
+    def gate(self) -> dict[str, float | None]:
+        """What looking at a part of the frame missed and kept; nothing where all was looked at."""
+        counted = [frame.sums["gate"] for frame in self.frames if "gate" in frame.sums]
+        return gate_scores(np.sum(counted, axis=0)) if counted else {}
+
     def resampled(self, resamples: int) -> dict[str, NDArray[np.float64]]:
         """Return every score of every bootstrap resample of whole groups."""
         names, summed = bootstrap.by_group([frame.sums for frame in self.frames], self.groups)
@@ -108,6 +114,9 @@ def score_frames(
         sample = samples[index]
         said = predictor.frame(sample.image)
         sums = ruler.count(said, sample, threshold=predictor.threshold, empty=empty)
+        if model.get("road", "all") != "all":
+            gated = count_gate(said.gate, sample.mask > 0, sample.ignore)
+            sums = {**sums, "gate": gated.astype(np.float64)}
         found.append(_scored_frame(sums, sample, index, ruler))
     if processes.num_processes > 1:
         found = gather_object(found)

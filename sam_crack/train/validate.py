@@ -16,6 +16,7 @@ from sam_crack.console import Console
 from sam_crack.data.rims import need_instances, rims
 from sam_crack.data.sample import Sample
 from sam_crack.errors import BadInput
+from sam_crack.infer.gate import count_gate, gate_scores, say_gate
 from sam_crack.infer.predict import Predictor
 from sam_crack.measure.confusion import IGNORED, count_classes, miou
 from sam_crack.measure.metrics import (
@@ -55,6 +56,10 @@ class Validation:
     """Mean IoU over the foreground classes that occur; None where there is only one."""
     rim_f1: float | None = None
     """F1 of the borders between instances at probability 0.5, where the head has a channel."""
+    gate_missed: float | None = None
+    """Share of the true foreground where `infer.road` counts less than half; None without one."""
+    gate_share: float | None = None
+    """Share of all pixels where it counts half or more; None where all is looked at."""
 
     @property
     def score(self) -> float:
@@ -104,6 +109,8 @@ class Validator:
             overlap=config.infer.overlap,
             batch_size=config.infer.batch_size,
             road=config.infer.road,
+            road_every=1,  # processes share frames out, and scores must not depend on how
+            on_road_lost=lambda why: console.warn(f"{why}: such frames are looked at everywhere"),
             rim=segmenter.config.head.boundary,
             device=accelerator.device,
             on_halved=lambda size: console.warn(
@@ -123,7 +130,7 @@ class Validator:
         )
         total, borders = ThresholdCounts.zero(), ThresholdCounts.zero()
         several = self.segmenter.config.head.num_classes + 1
-        table = np.zeros((several, several), np.int64)
+        table, gated = np.zeros((several, several), np.int64), np.zeros(4, np.int64)
         for index in self.console.progress(mine, "validate", unit="frame"):
             if self.stop.asked:
                 break
@@ -133,6 +140,8 @@ class Validator:
             if index in self.probs:
                 self.probs[index] = said.prob
             total += count_levels(said.prob, sample.mask, ignore)
+            if self.predictor.road != "all":
+                gated += count_gate(said.gate, sample.mask > 0, ignore)
             if said.classes is not None:
                 truth = sample.mask if ignore is None else np.where(ignore, IGNORED, sample.mask)
                 table += count_classes(said.classes, truth, num_classes=several)
@@ -142,6 +151,12 @@ class Validator:
         if self.stop.agreed(self.accelerator):
             raise Stopped
         found = choose(self._add_up(total), step)
+        if self.predictor.road != "all":
+            scores = gate_scores(self._sum(gated))
+            self.console.say(say_gate(self.predictor.road, scores))
+            found = replace(
+                found, gate_missed=scores["gate_missed"], gate_share=scores["gate_share"]
+            )
         if several > 2:
             mean = miou(self._sum(table), absent="skip", background=False) or 0
             found = replace(found, miou=mean)
