@@ -72,7 +72,8 @@ class MergeOptions:
     run: Path
     """Checkpoint folder, or a run folder with one in it. Example: runs/train/dnit-1."""
     out: Path = Path("merged.pth")
-    """File to write: .pth for segment_anything, or .safetensors. Example: road_sam.pth."""
+    """File to write: .pth is SAM alone, for segment_anything; .safetensors holds the head and its
+    threshold too, and `predict` takes it without base weights. Example: road_sam.pth."""
     overwrite: bool = False
     """Replace the file if it exists."""
 

@@ -29,6 +29,7 @@ from sam_crack.model.description import (
     read_meta,
     seal,
 )
+from sam_crack.model.merged import is_merged, load_merged
 from sam_crack.model.segmenter import Segmenter, build_segmenter
 
 HEAD = "head.safetensors"
@@ -68,10 +69,12 @@ def load_checkpoint(
     """Build the model of a checkpoint folder; whatever does not agree is refused by name.
 
     Args:
-        folder: what `save_checkpoint` wrote, or a run folder with one in it.
+        folder: what `save_checkpoint` wrote, a run folder with one in it, or a merged file.
         device: where the model goes.
         state: base weights; by default those that the checkpoint names.
     """
+    if is_merged(folder):
+        return load_merged(folder, device=device)
     folder = find_checkpoint(folder)
     body = read_description(folder)
     config = read_config(folder, body)

@@ -56,8 +56,8 @@ def find_checkpoint(folder: Path) -> Path:
         names = ", ".join(sorted(path.parent.name for path in bundled.glob(f"*/{DESCRIPTION}")))
         raise BadInput(
             f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}",
-            f"a checkpoint folder with its {DESCRIPTION}, the run folder around it, or one that "
-            f"comes with the package ({names or 'none does'})",
+            f"a checkpoint folder with its {DESCRIPTION}, the run folder around it, a .safetensors "
+            f"of `merge`, or one that comes with the package ({names or 'none does'})",
             "check the path",
         )
     inside = folder / IN_RUN
@@ -79,16 +79,23 @@ def read_description(folder: Path) -> dict[str, Any]:
             raise broken(path, "missing", "a checkpoint folder holds it", "give that folder")
         if path.stat().st_size > LARGEST_DESCRIPTION_BYTES:
             raise broken(path, "too large", f"at most {LARGEST_DESCRIPTION_BYTES:,} bytes")
-        body = json.loads(path.read_bytes())
+        content = path.read_bytes()
+    except OSError as error:
+        raise broken(path, str(error.strerror).lower(), "a readable file") from error
+    return parse_description(content, path, FORMAT)
+
+
+def parse_description(content: bytes, path: Path, form: str) -> dict[str, Any]:
+    """Check that a description is of a format and as it was written."""
+    try:
+        body = json.loads(content)
         given = body.pop("sha256", None) if isinstance(body, dict) else None
         own = seal(body)
     except (ValueError, RecursionError) as error:
         raise broken(path, "not valid JSON", "the file as it was written") from error
-    except OSError as error:
-        raise broken(path, str(error.strerror).lower(), "a readable file") from error
-    if not isinstance(body, dict) or body.get("format") != FORMAT:
+    if not isinstance(body, dict) or body.get("format") != form:
         found = body.get("format") if isinstance(body, dict) else None
-        raise broken(path, f"format {str(found)[:40]!r}", f"{FORMAT!r} is read", "update sam-crack")
+        raise broken(path, f"format {str(found)[:40]!r}", f"{form!r} is read", "update sam-crack")
     if given != own:
         raise broken(path, "changed since it was written", "its own hash must agree")
     return body

@@ -1,4 +1,4 @@
-"""A tuned model as one plain SAM file, for programs that know nothing of adapters."""
+"""A tuned model in one file without adapters: plain SAM as .pth, with its head as .safetensors."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from sam_crack.model.backbones import build_encoder, encoder_to_sam_state
 from sam_crack.model.checkpoint import load_checkpoint
 from sam_crack.model.description import find_checkpoint, read_config, read_description
 from sam_crack.model.heads import SamHead
+from sam_crack.model.merged import HEAD, describe, head_state
 from sam_crack.model.segmenter import Segmenter
 
 SUFFIXES = (".pth", ".safetensors")
@@ -29,7 +30,7 @@ def run_merge(options: MergeOptions, console: Console) -> dict[str, object]:
     if options.out.suffix not in SUFFIXES:
         raise UsageError(
             f"--out {options.out}",
-            "the suffix chooses the format: .pth for segment_anything, or .safetensors",
+            "the suffix chooses the format: .pth for segment_anything, .safetensors for predict",
             f"use {options.out.with_suffix('.pth').name}",
         )
     if options.out.exists() and not options.overwrite:
@@ -43,10 +44,15 @@ def run_merge(options: MergeOptions, console: Console) -> dict[str, object]:
         from sam_crack.weights.base import load_base
 
         base, _ = load_base(config.backbone.name)
-    segmenter, _ = load_checkpoint(folder, state=base)
+    segmenter, meta = load_checkpoint(folder, state=base)
     merged = merged_sam_state(segmenter, base=base)
-    write_state(options.out, merged)
+    header: dict[str, str] = {}
     kept = head_note(segmenter)
+    if options.out.suffix == ".safetensors":
+        merged |= head_state(segmenter)
+        header = describe(segmenter, meta, merged)
+        kept += f" It lies beside SAM's tensors as {HEAD}*: `sam-crack predict` takes this file."
+    write_state(options.out, merged, header)
     console.say(f"{len(merged)} tensors of {config.backbone.name} in {options.out}")
     console.say(kept)
     return {
@@ -89,7 +95,7 @@ def head_note(segmenter: Segmenter) -> str:
     head = segmenter.config.head
     return (
         f"The mask decoder is base SAM's: a {head.kind} head with {segmenter.num_logits} logits "
-        "has no place in a SAM file and stays in the checkpoint."
+        "has no place among SAM's tensors."
     )
 
 
@@ -109,7 +115,7 @@ def decoder_to_sam_state(head: SamHead) -> dict[str, Tensor]:
     return state
 
 
-def write_state(path: Path, state: Mapping[str, Tensor]) -> None:
+def write_state(path: Path, state: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
     """Write tensors in the format of the suffix; the file appears whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.tmp-{os.getpid()}")
@@ -117,7 +123,7 @@ def write_state(path: Path, state: Mapping[str, Tensor]) -> None:
         if path.suffix == ".pth":
             torch.save(dict(state), aside)
         else:
-            save_file(dict(state), aside, metadata={"format": "pt"})
+            save_file(dict(state), aside, metadata=dict(header))
         durable.sync(aside)
         aside.replace(path)
     except BaseException:

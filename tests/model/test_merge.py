@@ -1,11 +1,12 @@
 """Merged files: segment_anything's own classes load them, strictly, and see what we see."""
 
 import json
+import random
 from functools import partial
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from segment_anything import build_sam_vit_b
 from segment_anything.modeling import (
     ImageEncoderViT,
@@ -19,11 +20,12 @@ from sam_crack import durable
 from sam_crack.config.schema import AdapterConfig, BackboneConfig, HeadConfig, ModelConfig
 from sam_crack.config.verbs import MergeOptions
 from sam_crack.console import Console
-from sam_crack.errors import SamCrackError, UsageError
+from sam_crack.errors import BadInput, IntegrityError, SamCrackError, UsageError
 from sam_crack.model.backbones import build_encoder
-from sam_crack.model.checkpoint import save_checkpoint
+from sam_crack.model.checkpoint import load_checkpoint, save_checkpoint
 from sam_crack.model.description import CheckpointMeta
 from sam_crack.model.merge import merged_sam_state, run_merge
+from sam_crack.model.merged import HEAD
 from sam_crack.model.segmenter import build_segmenter
 
 QUIET = Console(quiet=True)
@@ -86,11 +88,12 @@ def test_published_sam_loads_the_file_and_agrees(tmp_path, method, suffix):
     out = tmp_path / f"merged{suffix}"
     result = run_merge(MergeOptions(run=tmp_path / "model", out=out), QUIET)
     state = torch.load(out, weights_only=True) if suffix == ".pth" else load_file(out)
+    assert result["tensors"] == len(state)
+    state = {name: tensor for name, tensor in state.items() if not name.startswith(HEAD)}
     sam = reference_sam()
     sam.load_state_dict(state, strict=True)
     expected, ours = embeddings(sam, segmenter, 64)
     torch.testing.assert_close(expected, ours, atol=1e-4, rtol=0)
-    assert result["tensors"] == len(state)
     assert "base SAM's" in str(result["decoder"])
 
 
@@ -167,6 +170,63 @@ def test_verb_prints_one_json_document(tmp_path, run_cli):
     answer = json.loads(text)
     assert answer["file"] == str(out)
     assert answer["sha256"] == durable.sha256(out)
+
+
+@pytest.mark.parametrize(("kind", "classes"), [("pyramid", 1), ("sam", 1), ("hires", 3)])
+def test_a_merged_file_is_the_whole_model(tmp_path, kind, classes):
+    segmenter = build(kind=kind, classes=classes)
+    names = tuple("abc"[:classes])
+    meta = CheckpointMeta(classes=names, threshold=0.37, metrics={"iou": 0.5})
+    save_checkpoint(segmenter, tmp_path / "model", meta)
+    run_merge(MergeOptions(run=tmp_path / "model", out=tmp_path / "m.safetensors"), QUIET)
+    again, read = load_checkpoint(tmp_path / "m.safetensors")
+    assert (read.threshold, read.classes, read.metrics) == (0.37, names, {"iou": 0.5})
+    assert again.config.head == segmenter.config.head
+    with torch.no_grad():
+        torch.testing.assert_close(
+            again(pixels_of(64)), segmenter(pixels_of(64)), atol=1e-3, rtol=0
+        )
+
+
+def test_a_merged_file_needs_no_base_weights(tmp_path, monkeypatch):
+    state = merged_sam_state(build("mobile_sam"))
+    monkeypatch.setattr("sam_crack.weights.base.load_base", lambda name, **_: (state, "x"))
+    save_checkpoint(build("mobile_sam", state=state), tmp_path / "model", META)
+    run_merge(MergeOptions(run=tmp_path / "model", out=tmp_path / "m.safetensors"), QUIET)
+    monkeypatch.setattr("sam_crack.weights.base.load_base", None)
+    assert load_checkpoint(tmp_path / "m.safetensors")[1].threshold == META.threshold
+
+
+@pytest.fixture(scope="module")
+def merged_file(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("merged")
+    save_checkpoint(build(), folder / "model", META)
+    run_merge(MergeOptions(run=folder / "model", out=folder / "m.safetensors"), QUIET)
+    return folder / "m.safetensors"
+
+
+def test_a_merged_file_that_was_changed_is_refused(merged_file, tmp_path):
+    rng, content = random.Random(1), merged_file.read_bytes()
+    for number in range(30):
+        broken = bytearray(content)
+        if number % 3:
+            at = rng.randrange(len(content) if number % 2 else 3000)
+            broken[at] ^= 1 << rng.randrange(8)
+        else:
+            del broken[rng.randrange(len(content)) :]
+        path = tmp_path / "x.safetensors"
+        path.write_bytes(broken)
+        with pytest.raises((IntegrityError, BadInput), match=r"x\.safetensors"):
+            load_checkpoint(path)
+
+
+def test_files_that_are_no_merged_model_are_named(tmp_path, merged_file):
+    save_file(load_file(merged_file), tmp_path / "plain.safetensors")
+    with pytest.raises(BadInput, match="tells no head"):
+        load_checkpoint(tmp_path / "plain.safetensors")
+    torch.save({}, tmp_path / "sam.pth")
+    with pytest.raises(BadInput, match=r"merge to \.safetensors"):
+        load_checkpoint(tmp_path / "sam.pth")
 
 
 def test_an_existing_file_is_kept(tmp_path):

@@ -161,3 +161,20 @@ def test_runs_killed_at_random_moments_go_on_to_the_same_outputs(predict, model,
         assert killed_run(args, after_s=300)
     assert kills >= 2
     assert everything(out) == everything(tmp_path / "whole")
+
+
+def test_a_merged_file_sees_what_its_checkpoint_sees(predict, run_cli, model, tmp_path, pictures):
+    merged = tmp_path / "road.safetensors"
+    assert run_cli("merge", model, "--out", merged)[0] == 0
+    _, ours, _ = predict(pictures, "--out", tmp_path / "out", "--probabilities", "8")
+    code, text, _ = run_cli(
+        *("predict", merged, pictures, "--out", tmp_path / "two", "--probabilities", "8", "--json")
+    )
+    assert code == 0
+    for key in ("threshold", "base_sha256", "config", "frames"):
+        assert json.loads(text)[key] == ours[key]
+    first, second = (
+        cv2.imread(str(tmp_path / out / "probabilities/1.png"), cv2.IMREAD_UNCHANGED)
+        for out in ("out", "two")
+    )
+    assert np.abs(first.astype(int) - second).max() <= 1
