@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sam_crack.infer.predict import Image, Predictor
+from sam_crack.infer.predict import Predictor
+from sam_crack.infer.prediction import Image
 from sam_crack.infer.scale import GRID, grid_for
 from sam_crack.infer.scale_search import Maps, look_at_scales
 

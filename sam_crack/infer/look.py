@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from sam_crack.infer.gate import Gate
 from sam_crack.infer.stitch import Stitcher
 from sam_crack.infer.windows import WindowPlan
 
-MAX_FADES = 4  # each is as large as a canvas
+MAX_FADES = 8  # each is as large as a canvas; strips of one frame have one each
 
 
 @dataclass(eq=False, kw_only=True)
@@ -74,10 +75,14 @@ class Batch:
     """Frame and number of each window that waits."""
 
     def put(self, look: Look, number: int, image: NDArray[np.uint8]) -> None:
-        """Copy a window of a frame, which is not needed any more when all its windows are in."""
+        """Copy a window; past the frame, its last row and column are repeated."""
         _, height, width, _ = self.pixels.shape
         y, x = look.plan.corners[number]
-        self.pixels[len(self.owners)].numpy()[:] = image[y : y + height, x : x + width]
+        seen = image[y : y + height, x : x + width]
+        below, right = height - seen.shape[0], width - seen.shape[1]
+        if below or right:
+            seen = cv2.copyMakeBorder(seen, 0, below, 0, right, cv2.BORDER_REPLICATE)
+        self.pixels[len(self.owners)].numpy()[:] = seen
         self.owners.append((look, number))
 
     def drop(self, count: int) -> None:

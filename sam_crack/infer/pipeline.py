@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sam_crack.infer.frames import Frame
-from sam_crack.infer.predict import Prediction
+from sam_crack.infer.prediction import Prediction
 
 T = TypeVar("T")
 DEPTH = 2  # frames that wait at each of the two doors

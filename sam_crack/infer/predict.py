@@ -5,60 +5,27 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from typing import TypeVar
 
-import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from sam_crack.errors import BadInput
 from sam_crack.infer.find_road import ROAD_EVERY, RoadFinder
 from sam_crack.infer.gate import Gate
 from sam_crack.infer.look import Batch, Look, open_look
+from sam_crack.infer.prediction import Gated, Image, Prediction
 from sam_crack.infer.road import parse_road
 from sam_crack.infer.stitch import Stitcher
 from sam_crack.infer.windows import Blend, WindowPlan, plan_windows
 from sam_crack.measure.metrics import to_level
 
 T = TypeVar("T")
-Image = NDArray[np.uint8]
 MAX_SIZES = 4  # plans whose weights are kept; a folder of mixed sizes must not fill memory
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Prediction:
-    """What the model says about one frame."""
-
-    prob: NDArray[np.uint8]
-    """(height, width) foreground probability in 256 levels; 0 where nothing was looked at."""
-    mask: NDArray[np.bool_]
-    """(height, width) probability at or above the threshold."""
-    windows: int
-    """Windows that passed the model."""
-    seconds: Mapping[str, float]
-    """Time spent cutting, in the model, stitching; a batch's time is shared by its windows."""
-    deep_prob: NDArray[np.uint16] | None = None
-    """The probability in 65536 levels, where it was asked for."""
-    classes: NDArray[np.uint8] | None = None
-    """(height, width) most probable class index; None where a single logit says all there is."""
-    rim: NDArray[np.uint8] | None = None
-    """(height, width) probability of a border between objects in 256 levels, from a model that was
-    taught borders; what `measure.instances.split_instances` wants beside `prob`."""
-    gate: Gate | None = None
-    """How much each place counted; None where all did."""
-
-
-@dataclass(frozen=True, eq=False)
-class Gated:
-    """An image and how much each place of it counts, which is then not asked of `road`."""
-
-    image: Image
-    gate: Gate | None
 
 
 @dataclass(eq=False)
@@ -177,11 +144,10 @@ class Predictor:
         image = _checked(asked.image)
         plan = self.plan((image.shape[0], image.shape[1]), asked.gate)
         look = open_look(plan, asked.gate, self.stride, self._device)
-        padded = _padded(image, plan)
         look.spent("cut", self._now() - start)
         for number in look.numbers:
             start = self._now()
-            batch.put(look, number, padded)
+            batch.put(look, number, image)
             look.spent("cut", self._now() - start)
             if len(batch.owners) >= self.batch_size:
                 self._pass(batch)
@@ -276,13 +242,3 @@ def _checked(image: Image) -> Image:
             f"a frame of {image.dtype} with shape {image.shape}", "uint8 RGB (height, width, 3)"
         )
     return image
-
-
-def _padded(image: Image, plan: WindowPlan) -> Image:
-    """Repeat the last row and column as far as windows reach past the frame."""
-    top, left, height, width = plan.canvas
-    below, right = top + height - image.shape[0], left + width - image.shape[1]
-    if below <= 0 and right <= 0:
-        return image
-    grown = cv2.copyMakeBorder(image, 0, max(0, below), 0, max(0, right), cv2.BORDER_REPLICATE)
-    return np.asarray(grown, dtype=np.uint8)

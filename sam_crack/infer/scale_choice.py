@@ -14,7 +14,8 @@ from sam_crack.infer.agreement import agree
 from sam_crack.infer.camera_scale import camera_parts, trained_gsd
 from sam_crack.infer.few_frames import spread
 from sam_crack.infer.parts import Parts, Size, whole_frame
-from sam_crack.infer.predict import Image, Predictor
+from sam_crack.infer.predict import Predictor
+from sam_crack.infer.prediction import Image
 from sam_crack.infer.scale import ScaleChoice
 from sam_crack.infer.scale_search import FRAMES, calibrate
 from sam_crack.infer.scaled import Looker, Scaled

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from sam_crack.data.sample import Sample
 from sam_crack.errors import BadInput
-from sam_crack.infer.predict import Gated, Image, Predictor
+from sam_crack.infer.predict import Predictor
+from sam_crack.infer.prediction import Gated, Image
 from sam_crack.infer.scale import GRID, grid_for, resize_image, resize_levels, scaled_size
 from sam_crack.measure.metrics import ThresholdCounts, count_levels, to_level
 

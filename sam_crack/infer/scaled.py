@@ -9,7 +9,8 @@ from typing import Protocol
 
 from sam_crack.infer.gate import Gate
 from sam_crack.infer.parts import Part, Parts, Size, join_classes, join_levels
-from sam_crack.infer.predict import Gated, Image, Prediction, Predictor
+from sam_crack.infer.predict import Predictor
+from sam_crack.infer.prediction import Gated, Image, Prediction
 from sam_crack.infer.scale import resize_image, scaled_size
 from sam_crack.measure.metrics import to_level
 

@@ -137,7 +137,7 @@ def window_weight(window: tuple[int, int], blend: Blend) -> NDArray[np.float32]:
     return weight.astype(np.float32)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=4)  # each is larger than a frame
 def blend_weights(
     plan: WindowPlan, stride: int = 1, blend: Blend = "cosine"
 ) -> NDArray[np.float32]:

@@ -14,7 +14,8 @@ from sam_crack.infer.device import choose_device
 from sam_crack.infer.frame_log import FrameLog
 from sam_crack.infer.frames import Frame, open_frames
 from sam_crack.infer.pipeline import run_pipeline
-from sam_crack.infer.predict import Prediction, Predictor
+from sam_crack.infer.predict import Predictor
+from sam_crack.infer.prediction import Prediction
 from sam_crack.infer.road import parse_road
 from sam_crack.infer.share import Share, choose_share
 from sam_crack.infer.stride import parse_stride

@@ -13,7 +13,7 @@ from sam_crack.config.look_verbs import PredictOptions
 from sam_crack.console import Console
 from sam_crack.errors import BadInput, UsageError
 from sam_crack.infer.frames import FrameStream
-from sam_crack.infer.predict import Prediction
+from sam_crack.infer.prediction import Prediction
 from sam_crack.report.geopackage import need_geopackage
 from sam_crack.studies.drive_folder import LOG, RUNS
 

@@ -15,7 +15,7 @@ from sam_crack.config.look_verbs import PredictOptions
 from sam_crack.errors import BadInput
 from sam_crack.infer.frame_log import FrameLog
 from sam_crack.infer.frames import Frame, FrameStream
-from sam_crack.infer.predict import Prediction
+from sam_crack.infer.prediction import Prediction
 from sam_crack.measure.cracks import Crack, measure_cracks
 from sam_crack.measure.polyline import simplify
 from sam_crack.measure.road_camera import RoadCamera

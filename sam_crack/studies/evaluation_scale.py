@@ -10,7 +10,8 @@ from sam_crack.config.study_verbs import EvaluateOptions
 from sam_crack.console import Console
 from sam_crack.data.sample import Sample
 from sam_crack.infer.few_frames import spread
-from sam_crack.infer.predict import Image, Predictor
+from sam_crack.infer.predict import Predictor
+from sam_crack.infer.prediction import Image
 from sam_crack.infer.scale import parse_scale
 from sam_crack.infer.scale_choice import FEW, Known, choose_scale
 from sam_crack.infer.scaled import Looker

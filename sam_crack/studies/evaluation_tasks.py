@@ -14,7 +14,7 @@ from sam_crack.data.sample import Sample
 from sam_crack.data.sets.pannuke import tissue_of
 from sam_crack.data.store import Store
 from sam_crack.errors import UsageError
-from sam_crack.infer.predict import Prediction
+from sam_crack.infer.prediction import Prediction
 from sam_crack.measure import class_tally, object_tally
 from sam_crack.measure.calibration import FLOOR
 from sam_crack.measure.instances import Objects, split_by_shape, split_instances, vote_types

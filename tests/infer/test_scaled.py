@@ -4,7 +4,8 @@ import torch
 from torch.nn import functional as F
 
 from sam_crack.infer.parts import strip_parts, whole_frame
-from sam_crack.infer.predict import Gated, Predictor
+from sam_crack.infer.predict import Predictor
+from sam_crack.infer.prediction import Gated
 from sam_crack.infer.scaled import Scaled
 from sam_crack.measure.road_scale import Strip
 

@@ -9,7 +9,8 @@ from torch.nn import functional as F
 
 from sam_crack.config.schema import BackboneConfig, HeadConfig, ModelConfig
 from sam_crack.infer.gate import Gate
-from sam_crack.infer.predict import Gated, Predictor
+from sam_crack.infer.predict import Predictor
+from sam_crack.infer.prediction import Gated
 from sam_crack.model.segmenter import build_segmenter
 
 torch.set_num_threads(1)
