@@ -84,20 +84,29 @@ def measure_ground(lines: Sequence[Line], camera: RoadCamera, scheme: Scheme) ->
     """Project the lines of one crack to the road; None where the road is not to be seen."""
     places = np.concatenate([line.places for line in lines])
     tangents = np.concatenate([line.tangents for line in lines])
-    course = camera.to_ground(places + tangents) - camera.to_ground(places - tangents)
-    run = np.linalg.norm(course, axis=1)  # road seen along the line; also the weight of a place
-    unit = course / np.maximum(run, 1e-12)[:, None]
     sides = [line.edges() for line in lines]
     first, last = (np.concatenate([side[i] for side in sides]) for i in (0, 1))
-    widths = _across(camera.to_ground(last) - camera.to_ground(first), unit)
     normals = tangents[:, ::-1] * (1, -1) / 2
-    pixel = _across(camera.to_ground(places + normals) - camera.to_ground(places - normals), unit)
+    # one call for all: what a camera costs is mostly the call
+    spots, ahead, back, first, last, beyond, before = camera.to_ground(
+        np.stack(
+            [places, places + tangents, places - tangents, first, last]
+            + [places + normals, places - normals]
+        )
+    )
+    course = ahead - back
+    run = np.linalg.norm(course, axis=1)  # road seen along the line; also the weight of a place
+    unit = course / np.maximum(run, 1e-12)[:, None]
+    widths = _across(last - first, unit)
+    pixel = _across(beyond - before, unit)
     seen = np.isfinite(run) & np.isfinite(widths) & np.isfinite(pixel) & (run > 0)
     if not seen.any():
         return None
-    length = sum(_visible_length(camera.to_ground(line.corners)) for line in lines)
+    corners = camera.to_ground(np.concatenate([line.corners for line in lines]))
+    cuts = np.cumsum([len(line.corners) for line in lines])[:-1]
+    length = sum(_visible_length(part) for part in np.split(corners, cuts))
     weight = run[seen] / run[seen].sum()
-    spots = camera.to_ground(places[seen])
+    spots = spots[seen]
     centre = (spots * weight[:, None]).sum(axis=0)
     nearest = int(np.linalg.norm(spots - centre, axis=1).argmin())
     down, across = camera.millimetres_per_pixel(places[seen][nearest])

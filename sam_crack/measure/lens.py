@@ -18,7 +18,8 @@ Float = NDArray[np.float64]
 WIDEST = math.radians(88)
 """A flat picture has no place for what lies further off the axis."""
 ROUNDS = 30
-EXACT = 1e-12
+EXACT, GOOD = 1e-11, 1e-7
+"""In focal lengths: where Newton's method stops, and what counts as found."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,13 @@ class Lens:
         start = np.interp(radius, after, before) / np.maximum(radius, 1e-12)
         point = bent * np.where(radius > 1e-12, start, 1.0)[..., None]
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+            missed = self.distort(point) - bent
             for _ in range(ROUNDS):
-                missed = self.distort(point) - bent
                 if not (np.abs(missed) > EXACT).any():
                     break
                 point = point - _solved(self._slopes(point), missed)
-            bad = ~(np.abs(self.distort(point) - bent).max(axis=-1) < 1e-7)
+                missed = self.distort(point) - bent
+            bad = ~(np.abs(missed).max(axis=-1) < GOOD)
         return np.where(bad[..., None], np.nan, point)
 
     def _slopes(self, point: Float) -> tuple[Float, Float, Float]:

@@ -13,8 +13,8 @@ from sam_crack.measure.road_camera import RoadCamera
 
 Float = NDArray[np.float64]
 PIECE_M = 0.1
-REACH_M = 20.0
-"""Pieces further ahead are left out: a pixel down the frame is a tenth of a metre there."""
+REACH_M = 25.0
+"""Pieces further ahead are left out: a pixel down the frame is a sixth of a metre there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,13 +83,14 @@ def _projected(lines: Sequence[Line], camera: RoadCamera) -> list[_Seen]:
     tangents = np.concatenate([line.tangents for line in lines])
     sides = [line.edges() for line in lines]
     first, last = (np.concatenate([side[i] for side in sides]) for i in (0, 1))
-    chord = camera.to_ground(last) - camera.to_ground(first)
-    course = camera.to_ground(places + tangents) - camera.to_ground(places - tangents)
+    spots, first, last, ahead, back = camera.to_ground(
+        np.stack([places, first, last, places + tangents, places - tangents])
+    )
+    chord, course = last - first, ahead - back
     run = np.linalg.norm(course, axis=1)
     across = np.abs(chord[:, 0] * course[:, 1] - chord[:, 1] * course[:, 0])
     with np.errstate(invalid="ignore", divide="ignore"):
         widths = 1000 * across / run
-    spots = camera.to_ground(places)
     at = np.cumsum([len(line.corners) for line in lines])[:-1]
     cuts = np.cumsum([len(line.places) for line in lines])[:-1]
     columns = (np.split(corners, at), *(np.split(v, cuts) for v in (spots, run, widths)))
