@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
@@ -60,6 +60,11 @@ def choose_scale(
             return _by_agreement(predictor, known, console)
         case _:
             assert_never(choice.kind)
+
+
+def scale_settings(facts: Mapping[str, object]) -> dict[str, object]:
+    """Return what a run that is continued must find again."""
+    return {"scale": facts["asked"], "scale_factor": facts["factor"]}
 
 
 def _by_factor(predictor: Predictor, factor: float) -> Looker:

@@ -7,20 +7,27 @@ import time
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from sam_crack.config.look_verbs import PredictOptions
 from sam_crack.console import Console
 from sam_crack.errors import BadInput, Interrupted
 from sam_crack.infer.device import choose_device
+from sam_crack.infer.few_frames import few_frames
 from sam_crack.infer.frame_log import FrameLog
 from sam_crack.infer.frames import Frame, open_frames
 from sam_crack.infer.pipeline import run_pipeline
 from sam_crack.infer.predict import Predictor
 from sam_crack.infer.prediction import Prediction
 from sam_crack.infer.road import parse_road
+from sam_crack.infer.scale import parse_scale
+from sam_crack.infer.scale_choice import FEW, Known, choose_scale, scale_settings
+from sam_crack.infer.scaled import Looker
 from sam_crack.infer.share import Share, choose_share
 from sam_crack.infer.stride import parse_stride
 from sam_crack.measure.camera_file import load_camera
 from sam_crack.model.checkpoint import load_checkpoint
+from sam_crack.model.segmenter import Segmenter
 from sam_crack.studies.drive_finish import finish_drive
 from sam_crack.studies.drive_folder import (
     RUNS,
@@ -37,6 +44,7 @@ from sam_crack.studies.drive_writer import Writer
 def run_predict(options: PredictOptions, console: Console) -> dict[str, object]:
     """Find and measure the cracks of frames; what cannot be read is listed and does not stop it."""
     parse_road(options.road)  # before anything takes long
+    scale = parse_scale(options.scale)
     check_outputs(options)
     share = choose_share(options.num_parts, options.part_id, os.environ)
     camera = load_camera(options.camera) if options.camera else None
@@ -47,32 +55,22 @@ def run_predict(options: PredictOptions, console: Console) -> dict[str, object]:
     stream.share = share
     segmenter, meta = load_checkpoint(options.run, device=device)
     threshold = meta.threshold if options.threshold is None else options.threshold
-    predictor = Predictor(
-        segmenter,
-        window=segmenter.config.window,
-        stride=segmenter.stride,
-        threshold=threshold,
-        overlap=options.overlap,
-        batch_size=options.batch_size,
-        road=options.road,
-        rim=segmenter.config.head.boundary,
-        device=device,
-        deep=options.probabilities == "16",
-        on_halved=lambda size: console.warn(f"out of memory: going on with batches of {size}"),
-        on_road_lost=lambda why: console.warn(f"{why}: such frames are looked at everywhere"),
-    )
+    predictor = _predictor(segmenter, threshold, device, options=options, console=console)
+    known_to = Known(trained=meta.scale, camera=camera, few=lambda: few_frames(stream.sources, FEW))
+    looker, at_scale = choose_scale(scale, predictor, known_to, console=console)
     facts = {"threshold": threshold, "base_sha256": meta.base_sha256, "config": meta.config_hash}
-    settings = settings_of(options, camera) | facts
+    settings = settings_of(options, camera) | facts | scale_settings(at_scale)
+    facts |= {"scale": at_scale}
     if options.dry_run:
-        return rehearse(options, stream, predictor.frames, predictor.window, console=console)
+        return rehearse(options, stream, looker.frames, looker.window, console=console)
     folder, waiting = choose_folder(options, share), list[int]()
     with lock_run(folder, share), _open(folder, options, settings, share) as log:
         known = len(log)
-        for line in first_screen(stream, predictor.window, options, known=known):
+        for line in first_screen(stream, looker.window, options, known=known):
             console.say(line)
         writer = Writer(folder=folder, log=log, stream=stream, options=options, camera=camera)
         began = time.perf_counter()
-        interrupted = _stream(predictor, writer, console)
+        interrupted = _stream(looker, writer, console)
         seconds = time.perf_counter() - began
         if share.parts == 1:
             frames = len(log) - known
@@ -97,6 +95,31 @@ def run_predict(options: PredictOptions, console: Console) -> dict[str, object]:
     return {"out": folder, **summary, "exit_code": BadInput.exit_code * bool(summary["errors"])}
 
 
+def _predictor(
+    segmenter: Segmenter,
+    threshold: float,
+    device: torch.device,
+    *,
+    options: PredictOptions,
+    console: Console,
+) -> Predictor:
+    """Put together what looks at frames in their own size."""
+    return Predictor(
+        segmenter,
+        window=segmenter.config.window,
+        stride=segmenter.stride,
+        threshold=threshold,
+        overlap=options.overlap,
+        batch_size=options.batch_size,
+        road=options.road,
+        rim=segmenter.config.head.boundary,
+        device=device,
+        deep=options.probabilities == "16",
+        on_halved=lambda size: console.warn(f"out of memory: going on with batches of {size}"),
+        on_road_lost=lambda why: console.warn(f"{why}: such frames are looked at everywhere"),
+    )
+
+
 def _open(
     folder: Path, options: PredictOptions, settings: dict[str, object], share: Share
 ) -> FrameLog:
@@ -106,7 +129,7 @@ def _open(
     return open_part(folder, settings, share, continued=options.continue_)
 
 
-def _stream(predictor: Predictor, writer: Writer, console: Console) -> bool:
+def _stream(looker: Looker, writer: Writer, console: Console) -> bool:
     """Pass every frame that is not done yet; True if the user stopped it."""
     stream, known = writer.stream, len(writer.log)
     nothing: tuple[Frame, ...] = ()  # the bar is moved by hand, from the writing end
@@ -120,7 +143,7 @@ def _stream(predictor: Predictor, writer: Writer, console: Console) -> bool:
 
         try:
             frames = stream.frames(writer.log.__contains__)
-            run_pipeline(frames, predictor.frames, write)
+            run_pipeline(frames, looker.frames, write)
         except (KeyboardInterrupt, Interrupted):
             return True
     return False

@@ -187,6 +187,13 @@ def _problems(summary: dict[str, Any]) -> list[str]:
     return found
 
 
+def _scale_in_words(scale: dict[str, Any]) -> str:
+    """Say by how much frames were resized, and how that was decided."""
+    factor = f"{scale.get('factor', 1.0):.3g}"
+    asked = scale.get("asked", factor)
+    return factor if asked == factor else f"{factor} ({asked})"
+
+
 def _settings(
     options: PredictOptions, camera: RoadCamera | None, summary: dict[str, Any]
 ) -> dict[str, object]:
@@ -195,6 +202,7 @@ def _settings(
         "checkpoint": options.run,
         "threshold": f"{summary['threshold']:.3f}",
         "road": options.road,
+        "scale": _scale_in_words(summary.get("scale", {})),
         "window overlap": options.overlap,
         "frames looked at": _stride_in_words(options.stride),
         "smallest crack, px": f"{options.min_length:g}",

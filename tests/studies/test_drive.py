@@ -32,7 +32,7 @@ class Dark(nn.Module):
 
 @pytest.fixture(autouse=True)
 def dark_model(monkeypatch, tmp_path):
-    meta = SimpleNamespace(threshold=0.5, base_sha256="b", config_hash="c")
+    meta = SimpleNamespace(threshold=0.5, base_sha256="b", config_hash="c", scale=None)
     monkeypatch.setattr(drive, "load_checkpoint", lambda *_, **__: (Dark(), meta))
     monkeypatch.setattr(Dark, "seen", 0)
     monkeypatch.setattr(Dark, "stop_at", None)
