@@ -110,13 +110,18 @@ class _Steps:
     width_mm: Float
 
 
+def turned(view: View) -> View:
+    """Return the view through a camera that is turned and whose lens bends lines."""
+    return replace(view, camera=replace(view.camera, roll_deg=TURNED_DEG, distortion=BENT))
+
+
 def compare_frame(
     seed: int, index: int, *, spacing_m: float = 8.0, bent: bool = False
 ) -> Iterator[Pair]:
     """Measure the true mask of one frame and pair it with the truth, by crack and ring."""
     view = view_of(seed, index, SIZE_4K, spacing_m=spacing_m)
     if bent:
-        view = replace(view, camera=replace(view.camera, roll_deg=TURNED_DEG, distortion=BENT))
+        view = turned(view)
     cracks = cracks_near(seed, view)
     steps = _steps(view, cracks)
     owner, group = _owners(view, cracks)

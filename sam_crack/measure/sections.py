@@ -23,7 +23,7 @@ SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 COLUMNS = (
     *("section", "from_m", "to_m", "covered_m", "lat", "lon", "frames", "cracks", "length_m"),
     *(f"{name}_m" for name in (*KINDS, *SEVERITIES)),
-    *("width_mean_mm", "lane_length_m", "density_m_per_m2", "cracked_area_pct"),
+    *("alligator_m2", "width_mean_mm", "lane_length_m", "density_m_per_m2", "cracked_area_pct"),
     *("position_quality", "position_gap_s"),
 )
 """Names of the figures of a section, in their order."""
@@ -54,7 +54,9 @@ def measure_sections(
 ) -> list[dict[str, object]]:
     """Sum up a drive by sections, counted from the track's first point.
 
-    Lengths count every crack within the trusted distance. Density and cracked area are those of
+    Lengths count every crack within the trusted distance. A net of cracks (alligator) is rated by
+    its area in ASTM D6433, for which its length says little: `alligator_m2` is what it touches of
+    a grid of half a metre. Density and cracked area are those of
     the lane: what lies within half a lane's width of the camera's path.
 
     Args:
@@ -138,7 +140,7 @@ def _sums(
     kinds = np.bincount(pieces.kind[inside], length, len(KINDS))
     severities = np.bincount(pieces.severity[inside], length, len(SEVERITIES))
     lane = inside & (np.abs(pieces.aside_m) <= lane_m / 2)
-    cells = np.unique(np.floor(pieces.place[lane] / CELL_M), axis=0)
+    net = inside & (pieces.kind == KINDS.index("alligator"))
     area = covered_m * lane_m
     lane_length = float(pieces.length_m[lane].sum())
     mean = np.average(pieces.width_mm[inside], weights=length) if length.sum() > 0 else None
@@ -147,13 +149,19 @@ def _sums(
         "length_m": round(float(length.sum()), 3),
         **{f"{name}_m": round(float(v), 3) for name, v in zip(KINDS, kinds, strict=True)},
         **{f"{name}_m": round(float(v), 3) for name, v in zip(SEVERITIES, severities, strict=True)},
+        "alligator_m2": round(_touched_m2(pieces.place[net]), 2),
         "width_mean_mm": None if mean is None else round(float(mean), 2),
         "lane_length_m": round(lane_length, 3),
         "density_m_per_m2": round(lane_length / area, 4) if area > 0 else None,
         "cracked_area_pct": (
-            round(min(100.0, 100 * len(cells) * CELL_M**2 / area), 2) if area > 0 else None
+            round(min(100.0, 100 * _touched_m2(pieces.place[lane]) / area), 2) if area > 0 else None
         ),
     }
+
+
+def _touched_m2(places: Float) -> float:
+    """Area of the cells of half a metre that cracks touch."""
+    return len(np.unique(np.floor(places / CELL_M), axis=0)) * CELL_M**2
 
 
 def _place(here: Sequence[Sighting]) -> dict[str, object]:

@@ -24,7 +24,7 @@ SECTION_COLUMNS = (
     ("longitudinal_m", page.Column(name="Longitudinal", unit="m", digits=1)),
     ("transverse_m", page.Column(name="Transverse", unit="m", digits=1)),
     ("diagonal_m", page.Column(name="Diagonal", unit="m", digits=1)),
-    ("alligator_m", page.Column(name="Alligator", unit="m", digits=1)),
+    ("alligator_m2", page.Column(name="Alligator", unit="m²", digits=1)),
     ("width_mean_mm", page.Column(name="Mean width", unit="mm", digits=1)),
     ("density_m_per_m2", page.Column(name="Density", unit="m/m²", digits=3)),
     ("cracked_area_pct", page.Column(name="Cracked area", unit="%", digits=1)),
