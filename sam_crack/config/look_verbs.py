@@ -14,7 +14,8 @@ class PredictOptions:
     """`sam-crack predict`."""
 
     run: Path
-    """Checkpoint folder, or a run folder with one in it. Example: runs/train/dnit-1."""
+    """Checkpoint or run folder, a .safetensors of `merge`, or the name of a checkpoint that comes
+    with the package. Example: runs/train/dnit-1."""
     paths: tuple[Path, ...]
     """Images, videos, folders with these below them, patterns in quotes, `.txt` lists (a path a
     line, relative to the list), or - for a list on stdin. Example: drive/."""
