@@ -112,6 +112,7 @@ def _predictor(
         overlap=options.overlap,
         batch_size=options.batch_size,
         road=options.road,
+        road_every=1,  # a frame's mask is the same in any part, and after any stop
         rim=segmenter.config.head.boundary,
         device=device,
         deep=options.probabilities == "16",
