@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,13 @@ from sam_crack.errors import UsageError
 from sam_crack.infer.device import choose_device
 from sam_crack.infer.predict import Predictor
 from sam_crack.infer.road import parse_road
+from sam_crack.infer.scale import parse_scale
 from sam_crack.model.checkpoint import load_checkpoint
 from sam_crack.model.description import DESCRIPTION, CheckpointMeta, find_checkpoint
 from sam_crack.model.heads import count_logits
 from sam_crack.model.segmenter import Segmenter, fingerprint
 from sam_crack.studies.evaluation_page import write_page
+from sam_crack.studies.evaluation_scale import at_scale
 from sam_crack.studies.evaluation_tables import (
     METRICS,
     evaluate,
@@ -45,6 +48,7 @@ RUNS = Path("runs")
 def run_evaluate(options: EvaluateOptions, console: Console) -> dict[str, object]:
     """Score a checkpoint on a split, with the threshold that it carries."""
     parse_road(options.road)  # before anything takes long
+    parse_scale(options.scale)
     processes = join_processes()
     is_main = processes.is_main_process
     voice = console if is_main else Console(quiet=True, no_progress=True)
@@ -59,8 +63,9 @@ def run_evaluate(options: EvaluateOptions, console: Console) -> dict[str, object
     indices = chosen_frames(len(samples), options.limit)
     ruler = choose_ruler(options.task, samples, classes)
     voice.say(_first_screen(options, samples, len(indices), predictor, task=ruler.task))
+    looker, model = at_scale(predictor, model, samples, indices, options=options, console=voice)
     scored = score_frames(
-        predictor, samples, indices, empty=options.empty, model=model, console=voice, ruler=ruler
+        looker, samples, indices, empty=options.empty, model=model, console=voice, ruler=ruler
     )
     baseline = _baseline(options, samples, indices, voice, ruler=ruler)
     if not is_main:
@@ -71,7 +76,7 @@ def run_evaluate(options: EvaluateOptions, console: Console) -> dict[str, object
     folder.mkdir(parents=True, exist_ok=True)
     with FolderLock(folder):
         write_evaluation(folder, evaluation, options)
-        write_page(folder, evaluation, samples, predictor)
+        write_page(folder, evaluation, samples, looker)
     say_table(evaluation, voice)
     voice.say(f"page, tables and curves: {folder}")
     return {"out": folder, **metrics_of(evaluation)}
@@ -108,6 +113,7 @@ def load_predictor(
         "window": list(segmenter.config.window),
         "overlap": options.overlap,
         "road": options.road,
+        "trained_scale": asdict(meta.scale) if meta.scale else None,
     }
     return predictor, model, meta.classes
 
@@ -191,8 +197,9 @@ def _baseline(
             f"the same classes in the same order: {', '.join(ruler.classes)}",
             "add --task foreground, or name another baseline",
         )
+    looker, model = at_scale(predictor, model, samples, indices, options=options, console=console)
     return score_frames(
-        predictor,
+        looker,
         samples,
         indices,
         empty=options.empty,

@@ -20,7 +20,7 @@ from sam_crack.console import Console
 from sam_crack.data.sample import Sample
 from sam_crack.errors import BadInput
 from sam_crack.infer.gate import count_gate, gate_scores
-from sam_crack.infer.predict import Predictor
+from sam_crack.infer.scaled import Looker
 from sam_crack.measure import bootstrap
 from sam_crack.measure.bootstrap import Interval
 from sam_crack.measure.metrics import Empty
@@ -93,7 +93,7 @@ class Scored:
 
 
 def score_frames(
-    predictor: Predictor,
+    predictor: Looker,
     samples: Sequence[Sample],
     indices: Sequence[int],
     *,

@@ -240,3 +240,17 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def test_a_scale_is_found_without_labels_and_kept_beside_the_scores(evaluate, tmp_path):
+    code, found, err = evaluate("--scale", "auto")
+    assert code == 0
+    facts = json.loads((tmp_path / "out" / "metrics.json").read_text("utf-8"))["model"]["scale"]
+    assert facts["asked"] == "auto"
+    assert len(facts["frames"]) == 6
+    assert f"scale {facts['factor']:.3g}: over 6 frames" in err
+
+
+def test_another_scale_gives_other_scores(evaluate):
+    native, half = evaluate(out="one")[1], evaluate("--scale", "0.5", out="half")[1]
+    assert native["scores"] != half["scores"]
