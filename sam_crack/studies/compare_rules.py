@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sam_crack.studies.compare_plan import Plan
 from sam_crack.studies.compare_results import Result
-from sam_crack.studies.compare_score import NATIVE
+from sam_crack.studies.compare_rows import EvaluateConfig
 from sam_crack.studies.evaluation_tables import FEW_GROUPS, MISSED, POLICIES
 
 
@@ -43,7 +43,7 @@ def rules_of(plan: Plan, results: Sequence[Result]) -> list[str]:
     for one in results:
         if one.row.of:
             found.append(f"{one.row.name} is what {one.row.of} has learnt, looked at otherwise")
-        if one.row.evaluate.scale != NATIVE:
+        if one.row.evaluate.scale != EvaluateConfig().scale:
             found.append(f"{one.row.name}: frames resized by {one.row.evaluate.scale} first")
         if one.row.recipes[0].zero_shot is not None:
             found.append(

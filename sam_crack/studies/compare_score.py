@@ -8,15 +8,13 @@ from pathlib import Path
 from sam_crack.config.study_verbs import EvaluateOptions
 from sam_crack.console import Console
 from sam_crack.data.opening import open_samples
-from sam_crack.errors import UsageError
 from sam_crack.studies.compare_rows import Recipe, Row
 from sam_crack.studies.evaluation import chosen_frames, load_predictor
 from sam_crack.studies.evaluation_page import write_page
+from sam_crack.studies.evaluation_scale import at_scale
 from sam_crack.studies.evaluation_tables import METRICS, evaluate, write_evaluation
 from sam_crack.studies.evaluation_tasks import choose_ruler
 from sam_crack.studies.scoring import score_frames
-
-NATIVE = "1"
 
 
 def is_scored(row: Row, recipe: Recipe, folder: Path) -> bool:
@@ -42,8 +40,9 @@ def score_row(row: Row, recipe: Recipe, folder: Path, *, device: str, console: C
         lists=lists,
     )
     indices = chosen_frames(len(samples), options.limit)
+    looker, model = at_scale(predictor, model, samples, indices, options=options, console=console)
     scored = score_frames(
-        predictor,
+        looker,
         samples,
         indices,
         empty=options.empty,
@@ -54,7 +53,7 @@ def score_row(row: Row, recipe: Recipe, folder: Path, *, device: str, console: C
     names = tuple(each.name for each in samples.classes)
     evaluation = evaluate(scored, None, options, names)
     options.out.mkdir(parents=True, exist_ok=True)
-    write_page(options.out, evaluation, samples, predictor)
+    write_page(options.out, evaluation, samples, looker)
     write_evaluation(options.out, evaluation, options)
 
 
@@ -78,16 +77,8 @@ def _options(
         overlap=row.infer.overlap,
         batch_size=row.infer.batch_size,
         road=row.infer.road,
+        scale=asked.scale,
         device=device,
         overwrite=True,
     )
-    if asked.scale != NATIVE:
-        options = _scaled(options, asked.scale)
     return options, data.lists if same else None
-
-
-def _scaled(options: EvaluateOptions, scale: str) -> EvaluateOptions:
-    """Ask for frames to be resized first, as `sam-crack evaluate --scale` does."""
-    if "scale" not in {field.name for field in dataclasses.fields(options)}:
-        raise UsageError(f"evaluate: scale {scale}", f"{NATIVE}: frames are scored as they are")
-    return dataclasses.replace(options, **{"scale": scale})  # type: ignore[arg-type]

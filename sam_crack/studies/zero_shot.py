@@ -34,6 +34,8 @@ PER_PASS = 32
 """Prompts that pass the decoder together."""
 MOSTLY = 0.5
 """Share of a mask that has to be thin."""
+NEIGHBOURHOOD_PX, NOISE = 65, 4.0
+"""Over how much the surroundings are judged; grey levels by which an even surface varies."""
 FAINT = 1e-4
 """Probability where no mask was kept."""
 
@@ -45,12 +47,12 @@ class ZeroShotConfig:
     prompts: Literal["grid", "ridge", "line"] = "ridge"
     """grid: evenly spread points, each for itself; ridge: the thinnest dark places, each for
     itself; line: the same places together, as points of one object."""
-    points: Annotated[int, Range(1, 256)] = 9
+    points: Annotated[int, Range(1, 256)] = 16
     """Points per window."""
     width_px: Annotated[int, Range(2, 256)] = 12
     """What is broader is no crack."""
-    darker: Annotated[float, Range(0, 255)] = 4.0
-    """Grey levels by which a mask has to be darker than what lies around it."""
+    darker: Annotated[float, Range(0, 255)] = 0.0
+    """A mask has to be darker than what lies around it by more than so many grey levels."""
 
 
 class ZeroShot(nn.Module):
@@ -125,10 +127,17 @@ def spread_places(grey: Tensor, count: int) -> Tensor:
 
 
 def dark_places(grey: Tensor, count: int, width_px: int) -> Tensor:
-    """Return the places (b, n, 2) that are darkest against a closing broader than `width_px`."""
-    side = 2 * width_px + 1
+    """Return the places (b, n, 2) of the thin dark things that stand out most from around them.
+
+    How dark is the black top-hat: a closing broader than `width_px` less the picture. What counts
+    is by how much it exceeds its mean around, against how much the picture varies there; or every
+    place would lie in trees and grass.
+    """
+    side, around = 2 * width_px + 1, NEIGHBOURHOOD_PX
     closed = -_largest(-_largest(grey, side), side)
-    depth = F.avg_pool2d(closed - grey, 5, 1, 2, count_include_pad=False)
+    depth = _mean(closed - grey, 5)
+    varies = (_mean(grey.square(), around) - _mean(grey, around).square()).clamp(min=0).sqrt()
+    depth = (depth - _mean(depth, around)) / (varies + NOISE)
     peaks = (depth * (depth == _largest(depth, side))).flatten(1)
     best = peaks.topk(min(count, peaks.shape[1]), dim=1).indices
     width = grey.shape[-1]
@@ -148,7 +157,11 @@ def thin_and_dark(masks: Tensor, grey: Tensor, asked: ZeroShotConfig) -> Tensor:
     ring = _largest(inside, side) - inside
     around = (ring * grey).sum((-2, -1)) / ring.sum((-2, -1)).clamp(min=1)
     level = (inside * grey).sum((-2, -1)) / area.clamp(min=1)
-    return ((area > 0) & thin & (around - level >= asked.darker)).to(grey.dtype)
+    return ((area > 0) & thin & (around - level > asked.darker)).to(grey.dtype)
+
+
+def _mean(field: Tensor, side: int) -> Tensor:
+    return F.avg_pool2d(field, side, 1, side // 2, count_include_pad=False)
 
 
 def _largest(field: Tensor, side: int) -> Tensor:

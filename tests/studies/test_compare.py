@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -172,13 +174,36 @@ def test_mistakes_in_the_file_are_named_before_anything_is_trained(tmp_path, roa
 
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
-def test_a_shipped_comparison_is_well_formed(file, road):
-    plan = read_plan(file, root=road)
+def test_a_shipped_comparison_is_well_formed(file, road, tmp_path):
+    plan = read_plan(file, root=road, roots=stand_ins(tmp_path))
     assert len({row.key for row in plan.rows}) == len(plan.rows)
     budgets = {(row.config.train.steps, row.config.train.batch_size) for row in plan.rows}
     assert len(budgets) == 1
     for row in plan.rows:
         assert row.config.data.val != row.evaluate.split
+
+
+def stand_ins(folder):
+    """A picture each in the layouts of two other data sets."""
+    black = np.zeros((32, 32), np.uint8)
+    for name in ("uav/images/a.png", "uav/masks/a.png", "paveseg/1.jpg", "paveseg/1_mask.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(folder / name), black)
+    for split in ("train", "val", "test"):
+        image = folder / "uav" / "images" / f"{split}.png"
+        cv2.imwrite(str(image), black)
+        cv2.imwrite(str(folder / "uav" / "masks" / image.name), black)
+        (folder / "uav" / f"{split}.txt").write_text(f"{split}\n")
+    return {name: folder / name for name in ("uav", "paveseg")}
+
+
+def test_the_ablation_begins_with_the_row_of_the_comparison(road):
+    folder = SHIPPED[0].parent
+    rows = {
+        name: {row.name: row for row in read_plan(folder / f"{name}.yaml", root=road).rows}
+        for name in ("dnit", "ablation")
+    }
+    assert rows["ablation"]["lora"].key == rows["dnit"]["lora"].key
 
 
 @pytest.mark.weights
