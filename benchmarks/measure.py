@@ -34,6 +34,7 @@ from sam_crack.data.synth.layers import FAINTEST_PX, blank_layers, draw_crack, o
 from sam_crack.data.synth.view import View
 from sam_crack.measure.cracks import measure_cracks
 from sam_crack.measure.match import territory
+from sam_crack.measure.sections import touched_m2
 from sam_crack.measure.skeleton import thin
 
 Float = NDArray[np.float64]
@@ -58,6 +59,9 @@ class Pair:
     found_mm: float
     true_width_mm: float
     found_width_mm: float
+    true_m2: float
+    found_m2: float
+    """Of the cells of half a metre that it touches."""
     pixel_mm: float
     """Sampling distance at a right angle to the crack."""
 
@@ -146,6 +150,8 @@ def compare_frame(
                 found_mm=float(pieces[found, 3].sum()),
                 true_width_mm=float(weight @ steps.width_mm[mine]),
                 found_width_mm=float(np.average(pieces[found, 4], weights=pieces[found, 3])),
+                true_m2=touched_m2(steps.middle[mine]),
+                found_m2=touched_m2(pieces[found, 1:3]),
                 pixel_mm=float(weight @ (gsd * steps.across[mine]).sum(axis=1)),
             )
 
@@ -246,6 +252,7 @@ def figures(pairs: Sequence[Pair]) -> dict[str, object]:
         "width_of_limit": median((abs(p.width_error_mm) / p.width_limit_mm for p in pairs), 2),
         "n_wide": len(wide),
         "wide_of_limit": median((abs(p.width_error_mm) / p.width_limit_mm for p in wide), 2),
+        "abs_area_pct": median((100 * abs(p.found_m2 / p.true_m2 - 1) for p in pairs), 2),
         "pixel_mm": median((p.pixel_mm for p in pairs), 1),
     }
 

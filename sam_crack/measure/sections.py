@@ -149,17 +149,17 @@ def _sums(
         "length_m": round(float(length.sum()), 3),
         **{f"{name}_m": round(float(v), 3) for name, v in zip(KINDS, kinds, strict=True)},
         **{f"{name}_m": round(float(v), 3) for name, v in zip(SEVERITIES, severities, strict=True)},
-        "alligator_m2": round(_touched_m2(pieces.place[net]), 2),
+        "alligator_m2": round(touched_m2(pieces.place[net]), 2),
         "width_mean_mm": None if mean is None else round(float(mean), 2),
         "lane_length_m": round(lane_length, 3),
         "density_m_per_m2": round(lane_length / area, 4) if area > 0 else None,
         "cracked_area_pct": (
-            round(min(100.0, 100 * _touched_m2(pieces.place[lane]) / area), 2) if area > 0 else None
+            round(min(100.0, 100 * touched_m2(pieces.place[lane]) / area), 2) if area > 0 else None
         ),
     }
 
 
-def _touched_m2(places: Float) -> float:
+def touched_m2(places: Float) -> float:
     """Area of the cells of half a metre that cracks touch."""
     return len(np.unique(np.floor(places / CELL_M), axis=0)) * CELL_M**2
 

@@ -27,8 +27,8 @@ def rings(measure, request):
     for seed in measure.SEEDS:
         for index in range(6):
             for pair in measure.compare_frame(seed, index, bent=request.param):
-                if "alligator" not in pair.kinds:
-                    found[pair.ring].append(pair)
+                is_net = "alligator" in pair.kinds
+                found["nets" if is_net else pair.ring].append(pair)
     return found
 
 
@@ -56,7 +56,13 @@ def test_cracks_wider_than_a_pixel_are_much_better_than_that(rings):
     assert np.median([abs(p.width_error_mm) / p.width_limit_mm for p in wide]) <= 0.4
 
 
+def test_a_net_of_cracks_is_measured_by_its_area(rings):
+    nets = [pair for pair in rings["nets"] if pair.ring == 0 and pair.true_mm > 2000]
+    assert len(nets) >= 3
+    assert np.median([abs(pair.found_m2 / pair.true_m2 - 1) for pair in nets]) <= 0.1
+
+
 def test_the_table_has_a_row_for_every_ring(measure, rings):
-    rows = measure.table([pair for some in rings.values() for pair in some])
+    rows = measure.table([pair for ring in range(5) for pair in rings[ring]])
     assert [row["ring"] for row in rows] == ["0-5 m", "5-10 m", "10-15 m", "15-25 m", "0-15 m"]
     assert rows[-1]["n"] == len(rings[0])
