@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from sam_crack.config.fields import Range
 from sam_crack.errors import UsageError
 
-BackboneName = Literal["tiny", "mobile_sam", "vit_b", "vit_l", "vit_h"]
+BackboneName = Literal["tiny", "mobile_sam", "lite_medsam", "vit_b", "vit_l", "vit_h"]
 AdapterMethod = Literal[
     "lora",
     "dora",
@@ -238,7 +238,8 @@ class InferConfig:
     road: str = "all"
     """Where to look: `all`; `band:TOP,BOTTOM` as shares of the height; `mask:FILE`, an image bright
     on the road or a .json polygon of [y, x] shares; `prior:FILE`, heat_SPLIT.npy of `data stats`;
-    `auto`, which base SAM finds ahead. Fades out over 3 % of the height. Example: band:0.4,1."""
+    `auto`, which base SAM finds ahead in every 25th frame (`auto:N`: every Nth). It fades out over
+    3 % of the height. Example: band:0.4,1."""
 
 
 @dataclass(frozen=True, kw_only=True)

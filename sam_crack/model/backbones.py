@@ -12,6 +12,7 @@ from sam_crack.errors import BadInput, IntegrityError
 
 from .features import BackboneSpec
 from .heap import give_large_tensors_pages
+from .litemedsam import as_mobile_sam
 from .tinyvit import PixelConv, TinyViT
 from .tokens import SplitProjection
 from .vit import PATCH, PatchEmbed, PlainViT
@@ -27,6 +28,7 @@ BACKBONES: dict[str, BackboneSpec] = {
         base_side=64,
     ),
     "mobile_sam": BackboneSpec(family="tinyvit", width=320, depth=10, num_heads=10),
+    "lite_medsam": BackboneSpec(family="tinyvit", width=320, depth=10, num_heads=10),
     "vit_b": BackboneSpec(
         family="vit", width=768, depth=12, num_heads=12, global_blocks=(2, 5, 8, 11)
     ),
@@ -87,6 +89,8 @@ def new_encoder(spec: BackboneSpec, *, seed: int = 0) -> PlainViT | TinyViT:
 
 def load_encoder(encoder: nn.Module, state: Mapping[str, Tensor], *, name: str) -> None:
     """Load an official state, or say which tensors are missing, extra or of another shape."""
+    if name == "lite_medsam":
+        state = as_mobile_sam(state)
     given = from_sam_state(encoder, state)
     wanted = encoder.state_dict()
     problems = [f"{key} is missing" for key in wanted if key not in given]

@@ -178,7 +178,9 @@ def _stand_in(config: RunConfig) -> RunConfig:
     """Return the same run with a model that weighs nothing, where another takes its place."""
     model = ModelConfig(
         backbone=BackboneConfig(name="tiny", pretrained=False),
-        head=HeadConfig(num_classes=config.model.head.num_classes),
+        head=HeadConfig(
+            num_classes=config.model.head.num_classes, boundary=config.model.head.boundary
+        ),
         window=config.model.window,
     )
     return dataclasses.replace(config, model=model)

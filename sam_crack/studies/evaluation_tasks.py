@@ -62,8 +62,10 @@ class Ruler:
             case "classes":
                 return ("miou_pooled", "miou_bg_pooled", "miou_per_image")
             case "instances":
-                typed = ("mpq_pooled",) if len(self.classes) > 1 else ()
-                return ("aji_pooled", "pq_pooled", *typed, "dq_pooled", "sq_pooled", "f1_pooled")
+                several = ("mpq_pooled",) if len(self.classes) > 1 else ()
+                own = ("aji_per_image", "pq_per_image", *several, "dq_per_image", "sq_per_image")
+                tissues = ("bpq@pannuke", "mpq@pannuke")[: 1 + len(several)]
+                return (*(tissues if len(self.tissues) > 1 else ()), *own, "f1_per_image")
             case _:
                 assert_never(self.task)
 

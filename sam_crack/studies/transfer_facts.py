@@ -40,7 +40,7 @@ PUBLISHED: dict[str, tuple[Published, ...]] = {
     ),
     "kumar": (
         Published(
-            score="aji_pooled",
+            score="aji_per_image",
             value=".62 to .69",
             source=f"range of recent methods; {KUMAR}",
             protocol=f"mean over images of AJI; {WHOLE} (16 / 14 images)",
@@ -48,19 +48,19 @@ PUBLISHED: dict[str, tuple[Published, ...]] = {
     ),
     "consep": (
         Published(
-            score="aji_pooled",
+            score="aji_per_image",
             value=".60",
             source=f"a recent method; {CONSEP}",
             protocol=f"mean over whole 1000 x 1000 images; {WHOLE} (27 / 14 images)",
         ),
         Published(
-            score="pq_pooled",
+            score="pq_per_image",
             value=".55",
             source=f"a recent method; {CONSEP}",
             protocol="mean over whole 1000 x 1000 images, classes not told apart",
         ),
         Published(
-            score="f1_pooled",
+            score="f1_per_image",
             value=".85 (Dice)",
             source=f"a recent method; {CONSEP}",
             protocol="mean over whole 1000 x 1000 images",
@@ -68,13 +68,13 @@ PUBLISHED: dict[str, tuple[Published, ...]] = {
     ),
     "cpm17": (
         Published(
-            score="aji_pooled",
+            score="aji_per_image",
             value=".743 (plain SAM, tuned: .728)",
             source=f"a method built on SAM; {CPM17}",
             protocol=f"mean over images; {WHOLE} (32 / 32 images)",
         ),
         Published(
-            score="pq_pooled",
+            score="pq_per_image",
             value=".748 (plain SAM, tuned: .723)",
             source=f"a method built on SAM; {CPM17}",
             protocol=f"mean over images; {WHOLE} (32 / 32 images)",

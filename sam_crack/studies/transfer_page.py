@@ -167,7 +167,7 @@ def _protocol(one: Found) -> str:
     """Say in words what a figure of ours rests on."""
     train = one.row.config.train
     return (
-        f"pooled over {one.metrics['data']['frames']} frames of {one.row.evaluate.split}; "
+        f"{one.metrics['data']['frames']} frames of {one.row.evaluate.split}; "
         f"{one.point.images} images, {one.trained['steps']:,} steps of "
         f"{train.batch_size * train.accumulate} crops"
     )
@@ -177,8 +177,9 @@ def rules_of(plan: TransferPlan, found: Sequence[Found], not_run: Mapping[str, s
     """Say in words what the figures rest on."""
     first = plan.compared.rows[0]
     rules = [
-        f"thresholds and the step that is kept are chosen on {len(plan.validated)} images that no "
-        "row learns from and none is scored on; they are not counted among the images",
+        "thresholds and the step that is kept are chosen on held-out images "
+        f"({len(plan.validated)}), which no row learns from or is scored on; they are not counted "
+        "among the images",
         "few images are drawn by the seed, the smaller number out of the larger; transfer.json "
         "names them",
         "every row takes the same number of steps, however few its images",

@@ -95,18 +95,18 @@ def test_every_row_was_trained_scored_and_written(done, checkpoint):
         assert row["images"] == len(row["image_ids"]) == (1 if name.endswith("-1") else 6)
         assert row["trained"]["steps"] == 2
         assert row["steps_before"] == (9 if name.startswith("road") else 0)
-        assert row["scores"]["aji_pooled"]["low"] is not None
+        assert row["scores"]["aji_per_image"]["low"] is not None
         assert not set(row["image_ids"]) & set(kept["validated_on"])
         assert len(row["key"]) == len(row["frames_sha256"]) == 64
     assert len({row["frames_sha256"] for row in kept["rows"].values()}) == 1
-    assert kept["headlines"][:3] == ["aji_pooled", "pq_pooled", "mpq_pooled"]
+    assert kept["headlines"][:3] == ["aji_per_image", "pq_per_image", "mpq_pooled"]
     assert list(kept["forgotten"]) == [str(checkpoint), "sam-all"]
     assert set(kept["not_run"]) == {"gone", "forget nowhere"}
     text = (done / "out" / "transfer.md").read_text()
     for said in (
         "20 images: there are 6",
         "not run: gone",
-        "2 images that no row",
+        "held-out images (2)",
         ".60",
         "PanNuke",
     ):
@@ -163,7 +163,7 @@ def test_a_dry_run_says_what_each_row_learns_from(tissue, write_plan, run_cli):
         ({"rows": {"a": {"optional": "perhaps"}}}, UsageError, "true or false"),
         ({"budget": 3}, UsageError, "one of title"),
         ({"forget": {"off": ["a"]}}, UsageError, "forget"),
-        ({"evaluate": {"split": "train"}}, BadInput, "train is scored, and 2 frames"),
+        ({"evaluate": {"split": "train"}}, BadInput, "2 frames of train are validated on"),
     ],
 )
 def test_mistakes_are_named_before_anything_is_trained(tissue, write_plan, changes, error, says):
