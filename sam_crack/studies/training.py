@@ -23,7 +23,8 @@ from sam_crack.model.checkpoint import ADAPTER, load_checkpoint
 from sam_crack.model.description import find_checkpoint
 from sam_crack.model.segmenter import Segmenter
 from sam_crack.studies.training_record import data_hash, show_samples, write_record
-from sam_crack.train.session import CHECKPOINT, Session, class_share, join_processes, prepare
+from sam_crack.train.probe import look_ahead
+from sam_crack.train.session import CHECKPOINT, Session, class_balance, join_processes, prepare
 from sam_crack.train.state import FolderLock
 
 RUNS = Path("runs")
@@ -53,7 +54,7 @@ def run_train(options: TrainOptions, console: Console, run_config: RunConfig) ->
         for line in first_screen(run_config, session, train, val):
             session.run.console.say(line)
         if options.dry_run:
-            return {"dry_run": True}
+            return {"dry_run": True, **look_ahead(session.run)}
         result = session.fit(resume=options.resume is not None)
         summary = (
             write_record(run_config, session, train, val, result=result)
@@ -148,20 +149,22 @@ def first_screen(
     config: RunConfig, session: Session, train: Dataset | Store, val: Dataset | Store
 ) -> list[str]:
     """Say what is about to happen, before anything takes long."""
-    share, values = class_share(train)
+    balance = class_balance(train)
+    names = ["background", *(each.name for each in train.classes)]
+    shares = [f"{names[value]} {share:.2%}" for value, share in balance.items()]
     settings = config.train
     size = settings.batch_size * settings.accumulate * session.run.accelerator.num_processes
     lines = [
         f"data {config.data.name}: {len(train)} to learn from, {len(val)} to validate on, "
         f"classes {', '.join(each.name for each in train.classes)}",
-        f"mask values {values}, foreground {share:.2%} of the pixels",
+        f"mask values {[*balance]}, of the pixels {', '.join(shares)}",
         *session.segmenter.summary(),
         f"{settings.steps} steps of {size} crops = {settings.steps * size / len(train):.1f} passes "
         f"over the data; loss {' + '.join(f'{w:g} {n}' for n, w in settings.losses.items())}",
     ]
-    if share == 0:
+    if not any(balance):
         raise BadInput(
-            f"{config.data.name}: no foreground in the samples looked at, mask values {values}",
+            f"{config.data.name}: no foreground in the samples looked at, mask values {[*balance]}",
             "masks in which some pixels are of a foreground class",
             "check the encoding with `sam-crack data check`, or set --data.classes",
         )

@@ -70,6 +70,11 @@ class CropSet(Dataset[Batch]):
         )
 
 
+def crop_set(run: Run) -> CropSet:
+    """Return the crops that a run learns from."""
+    return CropSet(run.drawer, rim=run.config.model.head.boundary)
+
+
 def crop_numbers(
     config: RunConfig, *, start: int, rank: int = 0, world: int = 1
 ) -> Iterator[list[int]]:
@@ -107,7 +112,7 @@ def batches(run: Run, start: int) -> Iterator[Batch]:
         )
     )
     loader = DataLoader(
-        CropSet(run.drawer, rim=run.config.model.head.boundary),
+        crop_set(run),
         batch_sampler=numbers,
         collate_fn=collate,
         num_workers=run.config.data.num_workers,

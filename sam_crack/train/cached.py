@@ -13,7 +13,7 @@ from sam_crack.model.features import Features
 from sam_crack.model.heads import HiresHead, SamHead
 from sam_crack.model.segmenter import Segmenter
 
-from .batches import Batch, CropSet, collate, crop_numbers
+from .batches import Batch, collate, crop_numbers, crop_set
 from .run import Run
 
 
@@ -59,7 +59,7 @@ class CachedBatches:
             )
         self.run, self.size = run, run.config.train.cache_crops
         self.module = HeadAlone(run.segmenter)
-        self.crops = CropSet(run.drawer, rim=run.config.model.head.boundary)
+        self.crops = crop_set(run)
         self._entries: dict[int, Batch] = {}
 
     def batches(self, start: int) -> Iterator[Batch]:
@@ -71,9 +71,9 @@ class CachedBatches:
             rank=accelerator.process_index,
             world=accelerator.num_processes,
         ):
-            yield collate([self._entry(number % self.size) for number in numbers])
+            yield collate([self.crop(number % self.size) for number in numbers])
 
-    def _entry(self, number: int) -> Batch:
+    def crop(self, number: int) -> Batch:
         """Return a crop by its number; one alone, so that its features never depend on others."""
         if number not in self._entries:
             crop = self.crops[number]

@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
+from accelerate import Accelerator
 from torch import nn
 
 from sam_crack.errors import Interrupted, SamCrackError
@@ -20,12 +21,12 @@ from .kept import Kept, save, take_up
 from .levels import loss_at_size
 from .pace import Pace
 from .run import Run
-from .sharded import copy_whole
+from .sharded import copy_whole, whole
 from .stopping import Stopped
 from .validate import Validation
 
 MAX_BAD_STEPS = 10
-"""Steps in a row that may be skipped for a loss that is not finite."""
+"""Steps in a row that may be skipped for a loss or gradients that are not finite."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +61,8 @@ def fit(run: Run, *, resume: bool = False) -> FitResult:
             began = time.perf_counter()
             rate = optim.set_rate(kept.optimizer, step, settings)
             loss, foreground, ids = _accumulate(model, steps, loss_of, run, at_rest)
-            if math.isfinite(loss):
-                if settings.clip_norm > 0:
-                    accelerator.clip_grad_norm_(model.parameters(), settings.clip_norm)
+            norm = _clip(model, settings.clip_norm, accelerator)
+            if math.isfinite(loss) and math.isfinite(norm):
                 prepared.step()
                 # Methods that reallocate their ranks look at this step's gradients.
                 segmenter.adapted.after_step(step + 1)
@@ -70,7 +70,7 @@ def fit(run: Run, *, resume: bool = False) -> FitResult:
                 bad_steps = 0
             else:
                 bad_steps += 1
-                log.skipped(step + 1, loss, ids)
+                log.skipped(step + 1, f"loss {loss}, gradient norm {norm}", ids)
             prepared.zero_grad(set_to_none=True)
 
             seconds = time.perf_counter() - began
@@ -159,6 +159,14 @@ def _accumulate(
     return mean, share, seen
 
 
+def _clip(model: nn.Module, limit: float, accelerator: Accelerator) -> float:
+    """Shorten the gradients to a norm, 0 for none, and return the norm that they had."""
+    norm = accelerator.clip_grad_norm_(model.parameters(), limit or math.inf)
+    return (
+        0.0 if norm is None else float(whole(norm))
+    )  # DeepSpeed clips by itself, and says nothing
+
+
 def _due(step: int, every: int, steps: int) -> bool:
     """Whether something done `every` steps is due; everything is due at the end."""
     return step == steps or (every > 0 and step % every == 0)
@@ -174,7 +182,7 @@ def _interrupted(step: int, run: Run) -> Interrupted:
 
 def _diverged(step: int, ids: list[str]) -> SamCrackError:
     return SamCrackError(
-        f"the loss was not finite for {MAX_BAD_STEPS} steps up to step {step}",
+        f"loss or gradients were not finite for {MAX_BAD_STEPS} steps up to step {step}",
         f"last samples: {', '.join(dict.fromkeys(ids))}; all are in metrics.jsonl",
         "look at these images and masks, or lower train.lr",
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import resource
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 import torch
 
 from sam_crack.config.schema import RunConfig
-from sam_crack.errors import BadInput
+from sam_crack.errors import BadInput, UsageError
 
 GB = 1e9
 
@@ -17,8 +19,49 @@ def peak_bytes(device: torch.device) -> int:
     """Return the most memory used so far: on the GPU, or by this process without one."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
+    with suppress(UsageError):
+        return _kilobytes(Path("/proc/self/status"), "VmHWM")
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def forget_peak(device: torch.device) -> None:
+    """Let `peak_bytes` count from here, where the system can: on a GPU, and on Linux."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+    else:
+        with suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5")
+
+
+def room_bytes(device: torch.device) -> int:
+    """Return what this process may take in all: what it has, and what is free beside it.
+
+    On the CPU the smaller of the machine's and the container's free memory.
+    """
+    if device.type == "cuda":
+        beside, _ = torch.cuda.mem_get_info(device)
+        return int(beside) + torch.cuda.memory_reserved(device)
+    free = [_kilobytes(Path("/proc/meminfo"), "MemAvailable")]
+    with suppress(OSError, ValueError):  # no such group, or one without a limit
+        group = Path("/sys/fs/cgroup")
+        most, used = (int((group / f"memory.{name}").read_text()) for name in ("max", "current"))
+        free.append(most - used)
+    return min(free) + _kilobytes(Path("/proc/self/status"), "VmRSS")
+
+
+def _kilobytes(path: Path, name: str) -> int:
+    """Read a line such as `MemAvailable: 123 kB`, in bytes."""
+    try:
+        lines = dict(line.split(":", 1) for line in path.read_text().splitlines() if ":" in line)
+        return int(lines[name].split()[0]) * 1024
+    except (OSError, KeyError, ValueError) as error:
+        raise UsageError(
+            "train.probe_batch: this system does not tell how much memory is free",
+            "Linux, or a CUDA GPU",
+            "set train.batch_size and train.accumulate by hand",
+        ) from error
 
 
 def too_small(config: RunConfig, device: torch.device, *, at_rest: int) -> BadInput:

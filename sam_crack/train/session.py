@@ -26,6 +26,7 @@ from sam_crack.model.segmenter import Segmenter, build_segmenter
 from sam_crack.train.blocks import set_up_blocks
 from sam_crack.train.loop import FitResult, fit
 from sam_crack.train.losses import RIM
+from sam_crack.train.probe import share_out
 from sam_crack.train.run import Run
 from sam_crack.train.shown_scale import shown_scale
 from sam_crack.train.stopping import StopSignal
@@ -50,9 +51,10 @@ class Session:
 
     def fit(self, *, resume: bool) -> FitResult:
         """Train, or go on where the last saved state stands."""
-        self.run.tracker.open()
+        run = share_out(self.run) if self.run.config.train.probe_batch else self.run
+        run.tracker.open()
         try:
-            return fit(self.run, resume=resume)
+            return fit(run, resume=resume)
         finally:
             self.run.tracker.close(self.run.folder / CHECKPOINT)
 
@@ -156,13 +158,10 @@ def _describe(
     )
 
 
-def class_share(samples: Sequence[Sample], *, at_most: int = 32) -> tuple[float, list[int]]:
-    """Foreground share of the pixels and mask values seen, over evenly spaced samples."""
+def class_balance(samples: Sequence[Sample], *, at_most: int = 32) -> dict[int, float]:
+    """Share of the pixels that each mask value has, over evenly spaced samples."""
     chosen = np.unique(np.linspace(0, len(samples) - 1, min(at_most, len(samples))).astype(int))
-    foreground = pixels = 0
-    values: set[int] = set()
+    counts = np.zeros(256, np.int64)
     for index in chosen:
-        mask = samples[int(index)].mask
-        foreground, pixels = foreground + int(np.count_nonzero(mask)), pixels + mask.size
-        values |= set(np.unique(mask).tolist())
-    return foreground / max(1, pixels), sorted(values)
+        counts += np.bincount(samples[int(index)].mask.ravel(), minlength=256)
+    return {int(value): counts[value] / counts.sum() for value in np.flatnonzero(counts)}

@@ -15,6 +15,7 @@ from sam_crack.config.load import config_hash
 from sam_crack.config.schema import RunConfig
 from sam_crack.config.values import plain
 from sam_crack.console import Console
+from sam_crack.errors import UsageError
 
 PROJECT = "sam-crack"
 
@@ -23,7 +24,13 @@ class Tracker:
     """Sends what happens to wandb or TensorBoard; after its first failure it keeps silent."""
 
     def __init__(self, config: RunConfig, folder: Path, console: Console, *, write: bool) -> None:
-        """Remember what the configuration asks for; only the process that writes opens it."""
+        """Refuse what is not installed, before anything takes long; open nothing yet."""
+        if config.train.track == "tensorboard" and importlib.util.find_spec("tensorboard") is None:
+            raise UsageError(
+                "train.track: tensorboard, which is not installed",
+                "the extra `tensorboard` of this package",
+                "run: pip install 'sam-crack[tensorboard]', or leave train.track out",
+            )
         self._console, self._config, self._folder = console, config, folder
         self._kind, self._write = config.train.track, write
         self._backend: Any = None
@@ -72,8 +79,6 @@ class Tracker:
                     ),
                 )
             case "tensorboard":
-                if importlib.util.find_spec("tensorboard") is None:
-                    raise ModuleNotFoundError("run: pip install tensorboard")
                 from accelerate.tracking import TensorBoardTracker
 
                 backend = TensorBoardTracker("tensorboard", logging_dir=str(folder))

@@ -30,9 +30,9 @@ class Log:
         """Record one validation."""
         self._write({"step": found.step, "validation": found.facts()})
 
-    def skipped(self, step: int, loss: float, ids: Sequence[str]) -> None:
+    def skipped(self, step: int, why: str, ids: Sequence[str]) -> None:
         """Record a step that was not taken, and the samples in it."""
-        self._write({"step": step, "skipped": str(loss), "samples": list(ids)})
+        self._write({"step": step, "skipped": why, "samples": list(ids)})
 
     def _write(self, row: Row) -> None:
         self.rows.append(row)

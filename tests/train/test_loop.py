@@ -20,7 +20,7 @@ from sam_crack.model.checkpoint import load_checkpoint
 from sam_crack.train import state
 from sam_crack.train.batches import crop_numbers
 from sam_crack.train.loop import MAX_BAD_STEPS
-from sam_crack.train.session import CHECKPOINT, class_share, prepare
+from sam_crack.train.session import CHECKPOINT, class_balance, prepare
 from sam_crack.train.validate import Validation, choose
 from tests.train.tiny_run import TINY, bars, session, with_train
 
@@ -174,6 +174,22 @@ def test_steps_with_infinite_loss_are_skipped_and_then_stop(tmp_path: Path) -> N
     )
 
 
+def test_a_step_with_infinite_gradients_is_not_taken(tmp_path: Path) -> None:
+    run = session(tmp_path, with_train(steps=2, validate_every=0, clip_norm=0.0))
+    weight = next(iter(run.segmenter.trainable()["head"]))
+    before, told = weight.detach().clone(), []
+    weight.register_hook(
+        lambda gradient: gradient * (told.append(1) or (math.inf, 1)[len(told) - 1])
+    )
+    run.fit(resume=False)
+    skipped = [row for row in rows(tmp_path) if "skipped" in row]
+    assert [(row["step"], row["skipped"][:4]) for row in skipped] == [(1, "loss")]
+    assert "gradient norm" in skipped[0]["skipped"]
+    assert len(skipped[0]["samples"]) == 2
+    assert weight.isfinite().all()
+    assert not torch.equal(weight, before)  # the second step was taken
+
+
 def test_ranks_share_the_crops_of_one_process() -> None:
     alone = [*crop_numbers(with_train(batch_size=4), start=2)]
     ranks = [[*crop_numbers(TINY, start=2, rank=rank, world=2)] for rank in (0, 1)]
@@ -194,7 +210,5 @@ def test_threshold_is_the_one_with_the_highest_f1() -> None:
     assert (found.precision, found.recall, found.iou) == (1.0, 1.0, 1.0)
 
 
-def test_class_share_names_the_values_seen() -> None:
-    share, values = class_share(bars(3))
-    assert share == pytest.approx(6 / 80)
-    assert values == [0, 1]
+def test_class_balance_names_the_values_seen() -> None:
+    assert class_balance(bars(3)) == {0: pytest.approx(74 / 80), 1: pytest.approx(6 / 80)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,6 +10,8 @@ import pytest
 
 from sam_crack.config.schema import RunConfig
 from sam_crack.console import Console
+from sam_crack.errors import UsageError
+from sam_crack.studies.training_record import show_samples
 from sam_crack.train.trackers import Tracker
 from tests.train.tiny_run import TINY, session, with_train
 
@@ -66,13 +68,27 @@ def test_a_tracker_that_fails_is_dropped(
     assert len(Recorder.last.calls) == 5  # type: ignore[attr-defined]
 
 
-def test_missing_tensorboard_is_said_and_training_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_missing_tensorboard_is_said_before_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UsageError, match=r"pip install 'sam-crack\[tensorboard\]'"):
+        session(tmp_path, with_train(track="tensorboard"))
+
+
+def test_tensorboard_sees_steps_scores_and_pictures(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard", reason="the extra `tensorboard` is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
     config = with_train(track="tensorboard", steps=2, validate_every=0)
-    assert session(tmp_path, config).fit(resume=False).step == 2
-    assert "pip install tensorboard" in capsys.readouterr().err
+    run = session(tmp_path, config)
+    history = run.with_run(show=partial(show_samples, run)).fit(resume=False).history
+    found = EventAccumulator(str(tmp_path / "tensorboard"))
+    found.Reload()
+    losses = [row["loss"] for row in history if "loss" in row]
+    assert [event.value for event in found.Scalars("loss")] == pytest.approx(losses)
+    assert [event.step for event in found.Scalars("val_f1")] == [2]
+    assert len(found.Images("samples")) == 1
 
 
 def test_nothing_is_tracked_unless_asked(tmp_path: Path) -> None:
