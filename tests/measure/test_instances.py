@@ -3,7 +3,12 @@ import pytest
 from scipy import ndimage
 
 from sam_crack.errors import BadInput
-from sam_crack.measure.instances import split_instances, vote_types
+from sam_crack.measure.instances import (
+    inmost,
+    split_by_shape,
+    split_instances,
+    vote_types,
+)
 from sam_crack.measure.panoptic import aji, count_aji, count_overlaps
 
 
@@ -76,3 +81,37 @@ def test_maps_that_do_not_fit_are_refused():
         split_instances(one, one[:2])
     with pytest.raises(BadInput, match="two uint8 maps"):
         split_instances(one / 255, one)
+
+
+def test_by_shape_alone_bulges_are_objects_and_waists_part_them():
+    truth = discs([(30, 30), (30, 44), (55, 80), (10, 90)], 9)
+    found = split_by_shape(truth > 0)
+    assert found.max() == 4
+    assert aji(count_aji(count_overlaps(found, truth)), empty="skip") > 0.9
+    np.testing.assert_array_equal(found > 0, truth > 0)
+
+
+def test_by_shape_alone_one_convex_object_stays_one_wherever_it_lies():
+    y, x = np.mgrid[:80, :100]
+    for centre in ((40, 50), (3, 50), (40, 97)):  # at the frame's edge too
+        ellipse = ((y - centre[0]) / 12) ** 2 + ((x - centre[1]) / 20) ** 2 <= 1
+        assert split_by_shape(ellipse).max() == 1
+
+
+def test_by_shape_alone_thin_pieces_are_kept_whole_and_crumbs_dropped():
+    mask = np.zeros((40, 60), bool)
+    mask[5:7, 5:45], mask[20:22, 20:22] = True, True
+    found = split_by_shape(mask)
+    assert np.unique(found[5:7, 5:45]).tolist() == [1]
+    assert found.max() == 1
+    assert split_by_shape(mask & False).max() == 0
+
+
+def test_the_inmost_pixel_is_farthest_from_what_lies_outside():
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        mask = ndimage.binary_dilation(rng.random((40, 50)) > 0.97, iterations=3)
+        depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+        y, x = inmost(mask)
+        assert mask[y, x]
+        assert depth[y, x] >= depth.max() - 0.5  # OpenCV's distances are not exact
