@@ -45,7 +45,7 @@ FIGURES = (
 
 def write_comparison(folder: Path, plan: Plan, results: Sequence[Result]) -> None:
     """Write what is finished so far."""
-    plots = draw_plots(results)
+    plots = draw_plots(plan, results)
     for name, image in plots.items():
         durable.write_bytes(folder / f"{name}.png", image)
     durable.write_text(folder / MARKDOWN, markdown(plan, results, list(plots)))
@@ -135,17 +135,20 @@ def _headlines(plan: Plan, results: Sequence[Result]) -> list[page.Fact]:
     return facts
 
 
-def draw_plots(results: Sequence[Result]) -> dict[str, bytes]:
+def draw_plots(plan: Plan, results: Sequence[Result]) -> dict[str, bytes]:
     """Return the diagrams by name: two for each set of frames that has something to show."""
     plots = {}
     for number, (where, rows) in enumerate(by_frames(results).items()):
         # A row that looks at another's training has no cost of its own.
         own = [one for one in rows if not one.row.of]
+        base = [one.row.name for one in own if one.row.base == plan.baseline]
         for name, (key, label) in PLOTS.items():
             dots = [dot for one in own if (dot := _dot(one, key)) is not None]
             if any(dot.cost > 0 for dot in dots):
                 suffix = f"-{number + 1}" if number else ""
-                plots[f"iou-{name}{suffix}"] = tradeoff(dots, cost=label, score="IoU", note=where)
+                plots[f"iou-{name}{suffix}"] = tradeoff(
+                    dots, cost=label, score="IoU", note=where, baseline="".join(base)
+                )
     return plots
 
 

@@ -1,10 +1,12 @@
 import math
+from itertools import combinations
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from sam_crack.errors import BadInput
+from sam_crack.report import tradeoff as report_tradeoff
 from sam_crack.report.curves import _count, precision_recall, reliability_diagram
 from sam_crack.report.tradeoff import Dot, tradeoff
 
@@ -58,15 +60,37 @@ def test_the_same_numbers_give_the_same_bytes():
     assert has_colour(images[0], "#1f5fa8")
 
 
-def test_methods_without_a_cost_are_left_out():
-    free = Dot(name="free", cost=0, score=0.5)
-    paid = Dot(name="paid", cost=3, score=0.5)
-    both, alone = (
-        tradeoff(dots, cost="time, s", score="IoU", format="svg") for dots in ([free, paid], [paid])
-    )
-    assert both == alone
+def test_a_method_without_a_cost_is_a_line_across():
+    free, paid = Dot(name="free", cost=0, score=0.5), Dot(name="paid", cost=3, score=0.6)
+
+    def dashes(dots):
+        image = pixels(tradeoff(dots, cost="time, s", score="IoU"))
+        muted = (np.abs(image - (0x6B, 0x77, 0x85)) < 40).all(axis=2)
+        return muted[:, image.shape[1] // 4 : -image.shape[1] // 8].sum(axis=1).max()
+
+    assert dashes([free, paid]) > 2 * dashes([paid])
     with pytest.raises(BadInput, match="1 methods"):
         tradeoff([free], cost="time, s", score="IoU")
+
+
+def test_the_baseline_has_a_colour_of_its_own():
+    dots = [Dot(name=name, cost=cost, score=0.5) for name, cost in (("a", 1.0), ("b", 900.0))]
+    plain = tradeoff(dots, cost="time, s", score="IoU")
+    assert not has_colour(plain, "#d9541e")
+    assert has_colour(tradeoff(dots, cost="time, s", score="IoU", baseline="b"), "#d9541e")
+
+
+def test_names_cover_neither_each_other_nor_a_dot(monkeypatch):
+    figures = []
+    monkeypatch.setattr(report_tradeoff, "_render", lambda figure, _: figures.append(figure))
+    crowd = [Dot(name=f"method {n}", cost=1e6 + n * 3e4, score=0.25 + n % 3 / 50) for n in range(9)]
+    tradeoff([*crowd, Dot(name="far", cost=8e6, score=0.4)], cost="time, s", score="IoU")
+    (axes,) = figures[0].axes
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert len(boxes) == 10
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+    centres = axes.transData.transform([(dot.cost, dot.score) for dot in crowd])
+    assert not any(box.contains(*centre) for box in boxes for centre in centres)
 
 
 @pytest.mark.parametrize(("value", "text"), [(5, "5"), (2e3, "2k"), (3e6, "3M"), (1e9, "1G")])

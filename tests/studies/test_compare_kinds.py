@@ -89,7 +89,7 @@ def done(road, drone, tmp_path_factory):
     line = ["compare", plan, "--root", road, "--roots", f"uav={drone}", "--out", folder / "out"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compare_score, "write_page", lambda *_: None)  # tested with `evaluate`
-        patch.setattr(compare_page, "draw_plots", lambda _: {})  # tested in test_compare
+        patch.setattr(compare_page, "draw_plots", lambda *_: {})  # tested in test_compare
         assert main([str(word) for word in [*line, "--quiet"]]) == 0
     return folder / "out", read_plan(plan, root=road, roots={"uav": drone})
 
