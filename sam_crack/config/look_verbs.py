@@ -30,13 +30,16 @@ class PredictOptions:
     road: str = "all"
     """Where to look: `all`; `band:TOP,BOTTOM` as shares of the height; `mask:FILE`, an image bright
     on the road or a .json polygon of [y, x] shares; `prior:FILE`, heat_SPLIT.npy of `data stats`;
-    `auto`, which base SAM finds ahead. Fades out over 3 % of the height. Example: band:0.4,1."""
+    `auto`, which base SAM finds ahead in each frame (`auto:N`: in every Nth, faster, but a run that
+    was stopped goes on with another Nth). It fades out over 3 % of the height.
+    Example: band:0.4,1."""
     scale: str = "1"
     """Resize frames before they are looked at: by a factor; by `camera` to the ground resolution of
     the training (`camera:strips` by bands of rows); by `calibrate:FOLDER` as a few labelled frames
     score best; by `auto` as the model agrees most with itself. Example: 0.5."""
     camera: Path | None = None
-    """camera.json of these frames; gives millimetres. Example: camera.json."""
+    """camera.json of these frames, as a lens at a height, four or more road points, or a table of
+    mm per pixel; gives millimetres. Example: camera.json."""
     scheme: Literal["astm-ac", "ltpp"] = "astm-ac"
     """Whose width limits name the severity: ASTM D6433 for asphalt, or LTPP. Example: ltpp."""
     min_length: Annotated[float, Range(0, 100_000)] = 20.0
@@ -100,7 +103,7 @@ class CalibrateOptions:
     lines: str = ""
     """Two or more straight lane marks Y1,X1,Y2,X2 in pixels, with semicolons; where they lie may
     be added, in metres to the right of any origin: Y1,X1,Y2,X2,RIGHT. The roll is found too with
-    three such marks, with the height and the lane's width, or with --across.
+    three such marks, or with --across.
     Example: '2100,300,1300,1700; 2100,3500,1300,2150'."""
     across: str = ""
     """Lines at a right angle to the lane, such as a stop line or a joint: Y1,X1,Y2,X2 in pixels,

@@ -16,14 +16,15 @@ from sam_crack.measure.camera_fit import Fit, fit_points, focal_of
 from sam_crack.measure.line_fit import Marks, fit_lines
 
 Float = NDArray[np.float64]
+EXAMPLE = "see sam-crack camera calibrate --help for an example"
 
 
 def calibrate(options: CalibrateOptions) -> Fit:
     """Find the camera, rounded as it is written."""
     if bool(options.points) == bool(options.lines):
-        raise UsageError("--points and --lines", "one of the two")
+        raise UsageError("--points and --lines", "one of the two", EXAMPLE)
     if options.focal is not None and options.fov is not None:
-        raise UsageError("--focal and --fov", "one of the two")
+        raise UsageError("--focal and --fov", "one of the two", "leave --fov out")
     focal = options.focal
     if options.fov is not None:
         focal = focal_of(options.size, options.fov)
@@ -57,7 +58,7 @@ def _from_points(options: CalibrateOptions, focal: float | None, lens: Five) -> 
 
 def _from_lines(options: CalibrateOptions, focal: float | None, lens: Five) -> Fit:
     if focal is None:
-        raise UsageError("--lines without a focal length", "add --focal or --fov")
+        raise UsageError("--lines alone", "lines with a focal length", "add --focal or --fov")
     table = _groups("lines", options.lines, (4, 5))
     marks = Marks(
         lanes=table[:, :4].reshape(-1, 2, 2),
@@ -66,11 +67,15 @@ def _from_lines(options: CalibrateOptions, focal: float | None, lens: Five) -> F
     )
     places_known = np.isfinite(marks.right_m).any()
     if options.lane_width is not None and places_known:
-        raise UsageError("--lane-width and a fifth number in --lines", "one of the two")
+        raise UsageError(
+            "--lane-width and a fifth number in --lines", "one of the two", "leave --lane-width out"
+        )
     if options.lane_width is not None:
         marks = marks.with_width(options.lane_width, options.size)
     elif options.height is None and not places_known:
-        raise UsageError("--lines", "add --height, --lane-width or both")
+        raise UsageError(
+            "--lines", "lines with a measure in metres", "add --height, --lane-width or both"
+        )
     camera = Camera(height_m=1.0, pitch_deg=0.0, focal_px=focal, size=options.size, distortion=lens)
     return fit_lines(marks, camera, height_m=options.height)
 
@@ -83,7 +88,9 @@ def _distortion(text: str) -> Five:
         return read_distortion([float(part) for part in text.split(",")])
     except (ValueError, BadInput):
         raise UsageError(
-            f"--distortion {text[:60]!r}", "k1,k2,p1,p2 and k3, as cv2.calibrateCamera returns them"
+            f"--distortion {text[:60]!r}",
+            "k1,k2,p1,p2 and k3, as cv2.calibrateCamera returns them",
+            "for example --distortion=-0.21,0.05,0,0,0",
         ) from None
 
 
@@ -98,6 +105,7 @@ def _groups(name: str, text: str, sizes: tuple[int, ...]) -> Float:
         raise UsageError(
             f"--{name} {text[:60]!r}",
             f"groups of {' or '.join(map(str, sizes))} numbers, with semicolons between groups",
+            EXAMPLE,
         ) from None
     rows = [row + [math.nan] * (max(sizes) - len(row)) for row in table]
     return np.array(rows, dtype=np.float64).reshape(-1, max(sizes))

@@ -1,4 +1,15 @@
-"""`camera.json`: a lens at a height, points of the road, or a table of millimetres per pixel."""
+"""`camera.json`: a lens at a height, points of the road, or a table of millimetres per pixel.
+
+    {"size": [2160, 3840], "height_m": 1.4, "pitch_deg": 8, "focal_px": 2600,
+     "roll_deg": 0.5, "centre": [1081, 1915], "distortion": [-0.2, 0.04, 0, 0, 0]}
+    {"size": [2160, 3840], "points": [[1860, 900, -1.75, 6], ...]}
+    {"size": [2160, 3840], "sampling": {"rows": [900, 1400, 2159], "across_mm": [9, 3.4, 1.5],
+     "down_mm": [120, 19, 3.1], "nearest_m": 3.2}}
+
+The first may give `fov_deg`, across the frame without its distortion, in place of `focal_px`; its
+last three keys may be left out. A point is row, column, metres right of the camera and metres
+ahead. With `columns`, a table holds one value for each of them in every row.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +36,11 @@ EXAMPLE = (
     'write {"height_m": 1.4, "pitch_deg": 8, "focal_px": 2600, "size": [2160, 3840]}, '
     "lens above the road in metres, tilt below the horizon in degrees"
 )
+POINTS_EXAMPLE = 'write "points": [[1500, 900, -1.75, 6], ...]'
+MAP_EXAMPLE = (
+    'write {"size": [2160, 3840], "sampling": {"rows": [800, 2159], "across_mm": [9, 1.5], '
+    '"down_mm": [120, 3]}}'
+)
 LENS_KEYS = (*(field.name for field in fields(Camera)), "fov_deg")
 PLANE_KEYS = ("size", "points")
 MAP_KEYS = ("size", "sampling")
@@ -48,7 +64,7 @@ def _read(path: Path) -> Given:
     """Read a JSON object of a reasonable size."""
     try:
         if path.stat().st_size > LARGEST_FILE_BYTES:
-            raise BadInput(f"{path}: too large", f"at most {LARGEST_FILE_BYTES:,} bytes")
+            raise BadInput(f"{path}: too large", f"at most {LARGEST_FILE_BYTES:,} bytes", EXAMPLE)
         given = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise BadInput(f"{path}: not valid JSON", "a camera as JSON", EXAMPLE) from error
@@ -63,7 +79,7 @@ def _lens(given: Given) -> Camera:
     """Read height, tilt, focal length or field of view, roll and distortion."""
     _check_keys(given, LENS_KEYS)
     if "focal_px" in given and "fov_deg" in given:
-        raise BadInput("focal_px and fov_deg", "one of the two")
+        raise BadInput("focal_px and fov_deg", "one of the two", "remove fov_deg")
     names = ("height_m", "pitch_deg", "fov_deg" if "fov_deg" in given else "focal_px", "size")
     missing = [name for name in names if name not in given]
     if missing:
@@ -135,14 +151,18 @@ def _plane(given: Given) -> PlaneCamera:
         raise BadInput("no size", "a complete camera", 'add "size": [height, width] in pixels')
     rows = given["points"]
     if not isinstance(rows, list) or len(rows) > MOST_POINTS:
-        raise BadInput(f"points {str(rows)[:40]!r}", f"a list of 4 to {MOST_POINTS:,} road points")
+        raise BadInput(
+            f"points {str(rows)[:40]!r}",
+            f"a list of 4 to {MOST_POINTS:,} road points",
+            POINTS_EXAMPLE,
+        )
     points = []
     for row in rows:
         if not isinstance(row, list) or len(row) != 4:
             raise BadInput(
                 f"point {str(row)[:40]!r}",
                 "four numbers: row, column, metres right, metres ahead",
-                'write "points": [[1500, 900, -1.75, 6], ...]',
+                POINTS_EXAMPLE,
             )
         y, x, right, ahead = (_number("points", part, low=-1e6, high=1e6) for part in row)
         points.append((y, x, right, ahead))
@@ -154,7 +174,9 @@ def _map(given: Given) -> SamplingMap:
     _check_keys(given, MAP_KEYS)
     table = given["sampling"]
     if not isinstance(table, dict):
-        raise BadInput(f"sampling {str(table)[:40]!r}", f"an object of {', '.join(TABLE_KEYS)}")
+        raise BadInput(
+            f"sampling {str(table)[:40]!r}", f"an object of {', '.join(TABLE_KEYS)}", MAP_EXAMPLE
+        )
     _check_keys(table, TABLE_KEYS)
     missing = [name for name in ("rows", "across_mm", "down_mm") if name not in table]
     missing += [] if "size" in given else ["size"]
@@ -162,8 +184,7 @@ def _map(given: Given) -> SamplingMap:
         raise BadInput(
             f"no {', '.join(missing)}",
             "a complete table",
-            'write {"size": [2160, 3840], "sampling": {"rows": [800, 2159], "across_mm": [9, 1.5], '
-            '"down_mm": [120, 3]}}',
+            MAP_EXAMPLE,
         )
     return SamplingMap(
         size=_size(given),
@@ -200,7 +221,7 @@ def _table(name: str, value: object) -> Table:
 def _numbers(name: str, value: object) -> tuple[float, ...]:
     """Return a list of numbers."""
     if not isinstance(value, list):
-        raise BadInput(f"{name} {str(value)[:40]!r}", "a list of numbers")
+        raise BadInput(f"{name} {str(value)[:40]!r}", "a list of numbers", MAP_EXAMPLE)
     return tuple(_number(name, part, low=-1e6, high=1e6) for part in value)
 
 
@@ -208,7 +229,9 @@ def _number(name: str, value: object, *, low: float, high: float) -> float:
     """Return a number inside its bounds; true, text, NaN and infinity are none."""
     if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
         return float(value)
-    raise BadInput(f"{name} {str(value)[:40]!r}", f"a number from {low:g} to {high:g}")
+    raise BadInput(
+        f"{name} {str(value)[:40]!r}", f"a number from {low:g} to {high:g}", f"correct {name}"
+    )
 
 
 def _pair(
@@ -220,4 +243,6 @@ def _pair(
         if not whole or (first.is_integer() and second.is_integer()):
             return first, second
     kind = "whole numbers" if whole else "numbers"
-    raise BadInput(f"{name} {str(value)[:40]!r}", f"two {kind}, down and across: [y, x]")
+    raise BadInput(
+        f"{name} {str(value)[:40]!r}", f"two {kind}, down and across: [y, x]", f"correct {name}"
+    )

@@ -12,6 +12,7 @@ from scipy.optimize import least_squares
 
 from sam_crack.errors import BadInput
 from sam_crack.measure.camera import STRAIGHT, Camera, Five
+from sam_crack.measure.plane import CORNERS
 
 Float = NDArray[np.float64]
 NUM_POINTS = 4
@@ -61,7 +62,7 @@ def fit_points(
         spread = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
         if spread[1] < 1e-3 * max(float(spread[0]), 1e-9):
             raise BadInput(
-                f"points that lie on one line ({name})", "points on both sides of a lane"
+                f"points that lie on one line ({name})", "points on both sides of a lane", CORNERS
             )
     start = _start(pixels, ground, size, focal_px)
     fixed = focal_px is not None
@@ -90,7 +91,11 @@ def fit_points(
     miss_px = float(np.sqrt(2 * found.cost / len(pixels)))
     camera = check_fit(project(values)[0], miss_px)
     if fixed and len(pixels) == NUM_POINTS and miss_px > 0.01 * size[1]:
-        raise BadInput(f"points that miss by {miss_px:.0f} px", "another focal length, or none")
+        raise BadInput(
+            f"points that miss by {miss_px:.0f} px",
+            "another focal length, or none",
+            "leave --focal out",
+        )
     return Fit(camera=camera, miss_px=miss_px)
 
 
@@ -100,7 +105,7 @@ def _start(pixels: Float, ground: Float, size: tuple[int, int], focal_px: float 
     places = (pixels - centre)[:, ::-1] / size[1]
     matrix, _ = cv2.findHomography(ground, places)
     if matrix is None:
-        raise BadInput("points without a solution", "four road points, no three on a line")
+        raise BadInput("points without a solution", "four road points, no three on a line", CORNERS)
     first, second, last = matrix.T
     share = second[2] ** 2 - first[2] ** 2
     square = (first[:2] @ first[:2] - second[:2] @ second[:2]) / share if share else -1.0

@@ -90,8 +90,10 @@ def measure_ground(lines: Sequence[Line], camera: RoadCamera, scheme: Scheme) ->
     # one call for all: what a camera costs is mostly the call
     spots, ahead, back, first, last, beyond, before = camera.to_ground(
         np.stack(
-            [places, places + tangents, places - tangents, first, last]
-            + [places + normals, places - normals]
+            [
+                *(places, places + tangents, places - tangents, first, last),
+                *(places + normals, places - normals),
+            ]
         )
     )
     course = ahead - back

@@ -43,8 +43,8 @@ def fit_lines(marks: Marks, camera: Camera, *, height_m: float | None = None) ->
     """Find the camera that sees straight marks where they were drawn.
 
     Marks along the lane meet in one vanishing point, which gives the tilt. The roll needs more: a
-    line across the lane, three marks whose places are known, or two and the height. Without, the
-    camera is taken to stand upright.
+    line across the lane, or three marks whose places are known. Without, the camera is taken to
+    stand upright.
 
     Args:
         marks: What was drawn; two or more along the lane.
@@ -57,13 +57,16 @@ def fit_lines(marks: Marks, camera: Camera, *, height_m: float | None = None) ->
         raise BadInput(
             "neither a height nor the places of two marks", "one of the two", "add the lane's width"
         )
-    has_roll = bool(len(marks.across)) or num_known >= (3 if height_m is None else 2)
+    # two places and the height would leave two rolls to choose from, left and right of upright
+    has_roll = bool(len(marks.across)) or num_known >= 3
     lanes, across = (
         camera.rays(lines) if len(lines) else np.zeros((0, 2, 3))
         for lines in (marks.lanes, marks.across)
     )
     if not (np.isfinite(lanes).all() and np.isfinite(across).all()):
-        raise BadInput("a mark outside the reach of the lens", "places within the frame")
+        raise BadInput(
+            "a mark outside the reach of the lens", "places within the frame", "mark it again"
+        )
     unknown = _Unknowns(camera=camera, marks=marks, height_m=height_m, has_roll=has_roll)
     start = unknown.start(lanes, across)
 
@@ -172,9 +175,13 @@ def _check_lines(lines: Float) -> None:
         raise BadInput(f"{len(lines)} lines", "two or more", "mark both sides of the lane")
     course = lines[:, 1] - lines[:, 0]
     if (np.linalg.norm(course, axis=1) < 1).any():
-        raise BadInput("a line of no length", "two places on it, far apart")
+        raise BadInput("a line of no length", "two places on it, far apart", "mark it again")
     if (course[:, 0] == 0).any():
-        raise BadInput("a lane mark that runs straight across the frame", "marks along the lane")
+        raise BadInput(
+            "a lane mark that runs straight across the frame",
+            "marks along the lane",
+            "give what runs across it with --across",
+        )
 
 
 def _meeting(lines: Float) -> tuple[float, float]:
@@ -182,7 +189,7 @@ def _meeting(lines: Float) -> tuple[float, float]:
     course = lines[:, 1] - lines[:, 0]
     normals = course[:, ::-1] * (1, -1) / np.linalg.norm(course, axis=1, keepdims=True)
     if np.linalg.svd(normals, compute_uv=False)[1] < 1e-2:
-        raise BadInput("lines that hardly meet", "marks on both sides of the lane")
+        raise BadInput("lines that hardly meet", "marks on both sides of the lane", "add one")
     offsets = (normals * lines[:, 0]).sum(axis=1)
     point = np.linalg.lstsq(normals, offsets, rcond=None)[0]
     return float(point[0]), float(point[1])

@@ -18,6 +18,7 @@ RoadPoint = tuple[float, float, float, float]
 NUM_POINTS = 4
 MISS_SHARE = 0.01
 """Of the frame's width: road points that miss by more than this do not lie on one plane."""
+CORNERS = "take the corners of a rectangle, such as two ends of both lane marks"
 FLAT = 0.01
 """Three points whose triangle is lower than this share of its base lie on one line."""
 
@@ -73,7 +74,9 @@ class PlaneCamera:
         matrix, _ = cv2.findHomography(ground, pixels, 0)
         if matrix is None or abs(np.linalg.det(matrix)) < 1e-9:
             raise BadInput(
-                "road points without a plane", "four road points, no three of them on a line"
+                "road points without a plane",
+                "four road points, no three of them on a line",
+                CORNERS,
             )
         found: Float = np.linalg.inv(to_own) @ np.asarray(matrix, np.float64) @ to_unit
         return found
@@ -145,5 +148,5 @@ def _check_spread(name: str, places: Float) -> None:
             raise BadInput(
                 f"road points {', '.join(str(1 + i) for i in group[:4])} on one line ({name})",
                 "four points of which no three lie on a line",
-                "take the corners of a rectangle, such as two ends of both lane marks",
+                CORNERS,
             )

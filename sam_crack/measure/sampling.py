@@ -56,7 +56,9 @@ class SamplingMap:
                     "give by row alone, or for every column of every row",
                 )
             if any(value <= 0 for row in table for value in row):
-                raise BadInput(f"{name} of 0 or less", "millimetres per pixel above 0")
+                raise BadInput(
+                    f"{name} of 0 or less", "millimetres per pixel above 0", "correct it"
+                )
 
     @cached_property
     def _grid(self) -> tuple[Float, Float, Float]:

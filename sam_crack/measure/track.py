@@ -107,7 +107,7 @@ def read_track(path: Path) -> Track:
             return read_gpx(path)
         case ".csv":
             return _read_csv(path)
-    raise BadInput(f"{path}: {path.suffix or 'no suffix'}", "a track as .gpx or .csv")
+    raise BadInput(f"{path}: {path.suffix or 'no suffix'}", "a track as .gpx or .csv", "convert it")
 
 
 def _read_csv(path: Path) -> Track:
@@ -116,7 +116,7 @@ def _read_csv(path: Path) -> Track:
         size = path.stat().st_size
         text = path.read_text("utf-8-sig") if size <= MAX_BYTES else ""
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: {error}", "a readable CSV file") from error
+        raise BadInput(f"{path}: {error}", "a readable CSV file", "export it again") from error
     if size > MAX_BYTES:
         raise BadInput(f"{path} has {size:,} bytes", f"at most {MAX_BYTES:,}", "split the track")
     rows: dict[float, tuple[float, float, float, str]] = {}
@@ -129,14 +129,20 @@ def _read_csv(path: Path) -> Track:
                 row.get("frame") or "",
             )
     except (KeyError, ValueError, csv.Error) as error:
-        raise BadInput(f"{path}: row {len(rows) + 1}: {error}", COLUMNS) from error
+        raise BadInput(
+            f"{path}: row {len(rows) + 1}: {error}", COLUMNS, "correct the row"
+        ) from error
     return track_of(rows, str(path))
 
 
 def track_of(rows: dict[float, tuple[float, float, float, str]], what: str) -> Track:
     """Sort time to (lat, lon, heading or NaN, frame or empty) into a track."""
     if len(rows) < 2:
-        raise BadInput(f"{what} has {len(rows)} places with a time", f"two or more, {COLUMNS}")
+        raise BadInput(
+            f"{what} has {len(rows)} places with a time",
+            f"two or more, {COLUMNS}",
+            "record a track of the drive",
+        )
     times = sorted(rows)
     table = np.array([rows[time][:3] for time in times], dtype=np.float64)
     names = tuple(rows[time][3] for time in times)

@@ -83,7 +83,7 @@ def _write(path: Path, picture: NDArray[np.uint8]) -> None:
     """Write a PNG, whole or not at all."""
     good, content = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     if path.suffix.lower() != ".png" or not good:
-        raise BadInput(f"{path}", "a file that ends in .png")
+        raise BadInput(f"{path}", "a file that ends in .png", "for example grid.png")
     write_bytes(path, content.tobytes())
 
 

@@ -112,7 +112,7 @@ def test_lane_marks_give_tilt_and_height_of_an_upright_camera(yaw, height_m):
     st.floats(-5, 5),
     st.floats(-4, 4),
     st.floats(2, 12),
-    st.sampled_from(["three", "width", "stop"]),
+    st.sampled_from(["three", "measured", "stop"]),
 )
 @settings(max_examples=60, deadline=None)
 def test_marks_give_the_roll_where_they_can(roll, yaw, pitch, how):
@@ -120,13 +120,18 @@ def test_marks_give_the_roll_where_they_can(roll, yaw, pitch, how):
     blank = replace(BLANK, distortion=lens)
     camera = replace(blank, height_m=1.3, pitch_deg=pitch, roll_deg=roll)
     marks = marks_of(camera, yaw, stop_line=how == "stop")
-    if how == "three":
-        marks, height_m = replace(marks, right_m=RIGHT + 7), None
-    else:
-        marks, height_m = marks.with_width(3.5, SIZE), 1.3
-    fit = fit_lines(marks, blank, height_m=height_m)
+    known = replace(marks, right_m=RIGHT + 7)
+    marks = marks.with_width(3.5, SIZE) if how == "stop" else known
+    fit = fit_lines(marks, blank, height_m=1.3 if how == "measured" else None)
     assert fit.has_roll
     same(fit.camera, camera)
+
+
+def test_height_and_lane_width_leave_the_roll_open():
+    camera = replace(BLANK, height_m=1.3, pitch_deg=2, roll_deg=-4)
+    fit = fit_lines(marks_of(camera).with_width(3.5, SIZE), BLANK, height_m=1.3)
+    assert not fit.has_roll
+    assert fit.camera.roll_deg == 0
 
 
 def test_a_stop_line_steadies_the_roll_against_a_shaky_hand():
