@@ -90,13 +90,16 @@ class FrameStream:
         """Asked once for every frame, in order, whether it is looked at at all."""
         self.share = Share()
         """Which of the wanted frames are yielded here."""
+        self._total: int | None = None
         self._number, self._taken, self._clock_s = 0, 0, 0.0
         self.video_frames: dict[str, tuple[int, int]] = {}
         """Video to frames read and frames that its header declares, once it was read."""
 
     def total(self) -> int:
         """Frames to expect: images, and what videos declare."""
-        return sum(declared_frames(s.path) if s.is_video else 1 for s in self.sources)
+        if self._total is None:
+            self._total = sum(declared_frames(s.path) if s.is_video else 1 for s in self.sources)
+        return self._total
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield every frame."""

@@ -37,7 +37,7 @@ from sam_crack.studies.drive_folder import (
 )
 from sam_crack.studies.drive_map import make_placer, station_of
 from sam_crack.studies.drive_parts import lock_run, open_part, sum_up_parts
-from sam_crack.studies.drive_plan import check_outputs, expected_frames, first_screen, rehearse
+from sam_crack.studies.drive_plan import check_options, expected_frames, first_screen, rehearse
 from sam_crack.studies.drive_writer import Writer
 
 
@@ -45,8 +45,8 @@ def run_predict(options: PredictOptions, console: Console) -> dict[str, object]:
     """Find and measure the cracks of frames; what cannot be read is listed and does not stop it."""
     parse_road(options.road)  # before anything takes long
     scale = parse_scale(options.scale)
-    check_outputs(options)
     share = choose_share(options.num_parts, options.part_id, os.environ)
+    check_options(options, share)
     camera = load_camera(options.camera) if options.camera else None
     device = choose_device(options.device, process=share.local)
     stream = open_frames(options.paths, exclude=options.out or RUNS)
@@ -62,11 +62,13 @@ def run_predict(options: PredictOptions, console: Console) -> dict[str, object]:
     settings = settings_of(options, camera) | facts | scale_settings(at_scale)
     facts |= {"scale": at_scale}
     if options.dry_run:
-        return rehearse(options, stream, looker.frames, looker.window, console=console)
+        return rehearse(
+            options, stream, looker.frames, looker.window, threshold=threshold, console=console
+        )
     folder, waiting = choose_folder(options, share), list[int]()
     with lock_run(folder, share), _open(folder, options, settings, share) as log:
         known = len(log)
-        for line in first_screen(stream, looker.window, options, known=known):
+        for line in first_screen(stream, looker.window, options, threshold=threshold, known=known):
             console.say(line)
         writer = Writer(folder=folder, log=log, stream=stream, options=options, camera=camera)
         began = time.perf_counter()
@@ -112,7 +114,6 @@ def _predictor(
         overlap=options.overlap,
         batch_size=options.batch_size,
         road=options.road,
-        road_every=1,  # a frame's mask is the same in any part, and after any stop
         rim=segmenter.config.head.boundary,
         device=device,
         deep=options.probabilities == "16",

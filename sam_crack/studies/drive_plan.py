@@ -14,6 +14,7 @@ from sam_crack.console import Console
 from sam_crack.errors import BadInput, UsageError
 from sam_crack.infer.frames import FrameStream
 from sam_crack.infer.prediction import Prediction
+from sam_crack.infer.share import Share
 from sam_crack.report.geopackage import need_geopackage
 from sam_crack.studies.drive_folder import LOG, RUNS
 
@@ -22,10 +23,16 @@ TABLES = ("cracks.csv", "cracks.jsonl", "errors.jsonl", "frames.jsonl", "summary
 MAPS = ("sections.csv", "cracks.geojson", "cracks.qml", "sections.geojson")
 
 
-def check_outputs(options: PredictOptions) -> None:
-    """Refuse, before anything takes long, outputs that could not be written."""
+def check_options(options: PredictOptions, share: Share) -> None:
+    """Refuse, before anything takes long, what could not be written or would not fit together."""
     if options.gpkg:
         need_geopackage()
+    if share.parts > 1 and options.road.startswith("auto:"):
+        raise UsageError(
+            f"--road {options.road} with {share.parts} parts",
+            "parts need a road that each frame gives by itself",
+            "use --road auto",
+        )
     if options.video and not options.overlay:
         raise UsageError("--video with --no-overlay", "a video is made of overlays", "drop one")
 
@@ -56,9 +63,14 @@ def expected_frames(stream: FrameStream, stride: str) -> int | None:
 
 
 def first_screen(
-    stream: FrameStream, window: tuple[int, int], options: PredictOptions, *, known: int
+    stream: FrameStream,
+    window: tuple[int, int],
+    options: PredictOptions,
+    *,
+    threshold: float,
+    known: int,
 ) -> list[str]:
-    """Say what is there, how it is looked at, and where it goes."""
+    """Say what is there and how it is looked at."""
     videos = sum(source.is_video for source in stream.sources)
     kinds = [(videos, "video"), (len(stream.sources) - videos, "picture")]
     files = " and ".join(f"{count:,} {kind}{'s' * (count > 1)}" for count, kind in kinds if count)
@@ -69,8 +81,8 @@ def first_screen(
     lines = [
         f"{stream.total():,} frames in {files}, {looked}"
         + (f", {known:,} of them done before" if known else ""),
-        f"windows of {window[0]} x {window[1]} px, overlap {options.overlap:g}, "
-        f"road {options.road}",
+        f"by {options.run}: windows of {window[1]} x {window[0]} px, overlap {options.overlap:g}, "
+        f"road {options.road}, threshold {threshold:.3f}",
     ]
     if stream.errors:
         lines.append(f"{len(stream.errors):,} paths cannot be read and will be listed")
@@ -83,6 +95,7 @@ def rehearse(
     look: Looker,
     window: tuple[int, int],
     *,
+    threshold: float,
     console: Console,
 ) -> dict[str, object]:
     """Look at the first frame that can be read, say what all would take, and write nothing."""
@@ -91,7 +104,7 @@ def rehearse(
     if options.continue_ and log is not None and log.is_file():
         with log.open("rb") as file:
             known = sum(1 for _ in file)
-    for line in first_screen(stream, window, options, known=known):
+    for line in first_screen(stream, window, options, threshold=threshold, known=known):
         console.say(line)
     frame = next(stream.frames(), None)
     if frame is None:

@@ -111,13 +111,14 @@ def _picture(folder: Path, record: dict[str, Any]) -> page.Picture | None:
     if frame is None:
         return None
     sizes = [_near(crack)[1] for crack in record["cracks"]]
+    number = sum(length > 0 for length in sizes)
     on_road = any(crack["length_mm"] is not None for crack in record["cracks"])
     size = f"{sum(sizes) / 1000:.1f} m" if on_road else f"{sum(sizes):,.0f} px"
     return page.Picture(
         image=thumbnail(frame, FULL_PX, quality=80),
         thumbnail=thumbnail(frame, THUMBNAIL_PX),
         title=record["name"],
-        caption=f" {sum(length > 0 for length in sizes)} cracks, {size}",
+        caption=f" {number} crack{'s' * (number != 1)}, {size}",
     )
 
 

@@ -145,6 +145,7 @@ def test_accelerate_and_torchrun_name_the_part(predict, whole, tmp_path, monkeyp
     [
         (["--num-parts", 3], "--part-id 0 to 2"),
         (["--num-parts", 3, "--part-id", 3], "counted from 0"),
+        ([*part(0), "--road", "auto:9"], "each frame gives by itself"),
         ([*part(0), "--overwrite"], "none of them may clear"),
         ([*part(0), "--threshold", 0.7], "threshold was 0.5"),
         ([*part(0, of=4)], "shared out in 3 parts"),
