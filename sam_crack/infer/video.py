@@ -41,7 +41,7 @@ class Video:
         """Open it."""
         self.path, self.problems = path, list[str]()
         self.read, self.end_s = 0, 0.0
-        self._capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+        self._capture = _opened(path)
         if not self._capture.isOpened():
             raise BadInput(f"{path}: cannot be opened as a video")
         self.declared = max(0, int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
@@ -121,7 +121,7 @@ class _Packets:
     """
 
     def __init__(self, path: Path) -> None:
-        self._capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_FORMAT, -1])
+        self._capture = _opened(path, cv2.CAP_PROP_FORMAT, -1)
         self._count, self._whole = 0, 0
         self._size: tuple[int, int] | None = None
         self._telling = self._capture.isOpened()
@@ -174,20 +174,25 @@ def _size_of(packet: bytes) -> tuple[int, int] | None:
                 return image.height, image.width
         except (OSError, SyntaxError, ValueError):
             return None
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(packet)
+        file.flush()
+        capture = _opened(Path(file.name))
+        width = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))
+        height = int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+        capture.release()
+    return (height, width) if height > 0 and width > 0 else None
+
+
+def _opened(path: Path, *settings: int) -> cv2.VideoCapture:
+    """Open a file without a word: whether it opened is an answer, and the caller's to tell."""
     logging = cv2.utils.logging
     level = logging.getLogLevel()
-    logging.setLogLevel(logging.LOG_LEVEL_SILENT)  # that it cannot be opened is an answer
+    logging.setLogLevel(logging.LOG_LEVEL_SILENT)
     try:
-        with tempfile.NamedTemporaryFile() as file:
-            file.write(packet)
-            file.flush()
-            capture = cv2.VideoCapture(file.name, cv2.CAP_FFMPEG)
-            width = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))
-            height = int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
-            capture.release()
+        return cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, settings)
     finally:
         logging.setLogLevel(level)
-    return (height, width) if height > 0 and width > 0 else None
 
 
 def is_video(path: Path) -> bool:
@@ -197,7 +202,7 @@ def is_video(path: Path) -> bool:
 
 def declared_frames(path: Path) -> int:
     """Frames that a video's header declares; 0 where it cannot be opened."""
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    capture = _opened(path)
     try:
         return max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
     finally:
