@@ -238,8 +238,8 @@ class InferConfig:
     road: str = "all"
     """Where to look: `all`; `band:TOP,BOTTOM` as shares of the height; `mask:FILE`, an image bright
     on the road or a .json polygon of [y, x] shares; `prior:FILE`, heat_SPLIT.npy of `data stats`;
-    `auto`, which base SAM finds ahead in every 25th frame (`auto:N`: every Nth). It fades out over
-    3 % of the height. Example: band:0.4,1."""
+    `auto`, which base SAM finds ahead in each frame. It fades out over 3 % of the height.
+    Example: band:0.4,1."""
 
 
 @dataclass(frozen=True, kw_only=True)

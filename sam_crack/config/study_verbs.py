@@ -46,7 +46,8 @@ class EvaluateOptions:
     road: str = "all"
     """Where to look: `all`; `band:TOP,BOTTOM` as shares of the height; `mask:FILE`, an image bright
     on the road or a .json polygon of [y, x] shares; `prior:FILE`, heat_SPLIT.npy of `data stats`;
-    `auto`, which base SAM finds ahead. Fades out over 3 % of the height. Example: band:0.4,1."""
+    `auto`, which base SAM finds ahead in each frame. It fades out over 3 % of the height.
+    Example: band:0.4,1."""
     scale: str = "1"
     """Resize frames before they are looked at: by a factor, by `camera` or `camera:strips`, by
     `calibrate:FOLDER` or by `auto`, as in predict; for each model by itself. Example: auto."""

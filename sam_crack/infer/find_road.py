@@ -18,8 +18,6 @@ from sam_crack.errors import UsageError
 from sam_crack.infer.gate import ROWS, Gate, soften
 from sam_crack.infer.road import WIDER
 
-ROAD_EVERY = 25
-"""Frames for which a road that was found is taken to lie where it was."""
 POINTS = ((0.9, 0.5), (0.6, 0.5), (0.8, 0.3), (0.8, 0.7))
 """Where road is expected, as (y, x) shares of the frame: ahead of the car, and to both sides."""
 SURE = 0.8
@@ -54,7 +52,8 @@ class RoadFinder:
     window: tuple[int, int]
     """Height and width that the frame is brought to."""
     device: torch.device
-    every: int = ROAD_EVERY
+    every: int
+    """Frames for which a road that was found is taken to lie where it was."""
     on_lost: Callable[[str], None] = lambda why: None
     """Told why everything is looked at, where a road was found before or at the start."""
 

@@ -6,7 +6,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from sam_crack.errors import BadInput
-from sam_crack.infer.find_road import ROAD_EVERY, RoadFinder
+from sam_crack.infer.find_road import RoadFinder
 from sam_crack.infer.gate import Gate
 from sam_crack.infer.look import Batch, Look, open_look
 from sam_crack.infer.prediction import Gated, Image, Prediction
@@ -48,9 +48,6 @@ class Predictor:
     """Windows per pass; every pass has this size."""
     road: str = "all"
     """Where to look, as `parse_road` reads it."""
-    road_every: int = ROAD_EVERY
-    """With road `auto`: frames for which a road that was found counts. 1 makes every frame's result
-    independent of the others."""
     blend: Blend = "cosine"
     """Weight of a window's pixels."""
     device: torch.device | str = "cpu"
@@ -74,13 +71,18 @@ class Predictor:
                 self.segmenter,
                 window=self.window,
                 device=self._device,
-                every=self.road_every,
+                every=self._road.every,
                 on_lost=self.on_road_lost,
             )
-            if self._road.is_found
+            if self._road.every
             else None
         )
+        self._owed_s = 0.0  # spent on finding a road, and charged to the frame that comes next
         self._weights: dict[WindowPlan, Tensor] = {}
+
+    def by_itself(self) -> Predictor:
+        """Return another one like it for which no frame depends on those before it."""
+        return replace(self, road="auto" if self._road.every else self.road)
 
     def plan(self, size: tuple[int, int], gate: Gate | None = None) -> WindowPlan:
         """Return the windows of a frame size; those that a gate closes wholly are skipped later."""
@@ -100,7 +102,10 @@ class Predictor:
         With road `auto`, to be asked once of each frame and in their order.
         """
         if self._finder is not None:
-            return self._finder(image)
+            start = self._now()
+            gate = self._finder(image)
+            self._owed_s += self._now() - start
+            return gate
         return self._road.gate((image.shape[0], image.shape[1]))
 
     def frame(self, image: Image | Gated) -> Prediction:
@@ -115,22 +120,20 @@ class Predictor:
         more than `batch_size` of them wait. Out of memory, batches are halved and repeated.
         """
         waiting: deque[Look] = deque()
-        batch = Batch(self._room())
+        batch = Batch.of(self.batch_size, self.window, pinned=self._device.type == "cuda")
         for image in images:
             asked = image if isinstance(image, Gated) else Gated(image, self.gate(_checked(image)))
             waiting.append(self._start(asked, batch))
-            if len(waiting) >= self.batch_size:  # some of them without any window
+            yield from self._done(waiting)
+            if len(waiting) >= self.batch_size:  # which is so if some of them have no window at all
                 self._pass(batch)
-            while waiting and not waiting[0].missing:
-                yield self._close(waiting.popleft())
         self._pass(batch)
-        while waiting:
-            yield self._close(waiting.popleft())
+        yield from self._done(waiting)
 
-    def _room(self) -> Tensor:
-        """Lay out one batch."""
-        shape = (self.batch_size, *self.window, 3)
-        return torch.zeros(shape, dtype=torch.uint8, pin_memory=self._device.type == "cuda")
+    def _done(self, waiting: deque[Look]) -> Iterator[Prediction]:
+        """Yield the frames at the head of the queue whose windows all came back."""
+        while waiting and not waiting[0].missing:
+            yield self._close(waiting.popleft())
 
     def _now(self) -> float:
         """Read the clock; a GPU is waited for, or its work would count elsewhere."""
@@ -145,6 +148,8 @@ class Predictor:
         plan = self.plan((image.shape[0], image.shape[1]), asked.gate)
         look = open_look(plan, asked.gate, self.stride, self._device)
         look.spent("cut", self._now() - start)
+        look.spent("model", self._owed_s)
+        self._owed_s = 0.0
         for number in look.numbers:
             start = self._now()
             batch.put(look, number, image)

@@ -26,7 +26,7 @@ WIDER = 0.03
 """What was measured and not drawn by hand is widened by this share of the frame's height."""
 FORMS = (
     "`all`, `band:TOP,BOTTOM` with shares of the height, 0 <= TOP < BOTTOM <= 1, `mask:FILE` (JSON "
-    "polygon or image), `prior:FILE` (heat_SPLIT.npy of `sam-crack data stats`), or `auto`"
+    "polygon or image), `prior:FILE` (heat_SPLIT.npy of `sam-crack data stats`), `auto` or `auto:N`"
 )
 
 
@@ -38,8 +38,9 @@ class Road:
     """Cells stretched over the frame that count wholly; None leaves none out."""
     wider: float = 0.0
     """By how much the region is widened, as a share of the frame's height."""
-    is_found: bool = False
-    """Whether the region has to be found in the frames, by `RoadFinder`."""
+    every: int = 0
+    """The region has to be found in the frames, by `RoadFinder`, and holds for so many; 0: it is
+    known."""
 
     def gate(self, size: tuple[int, int]) -> Gate | None:
         """Return how much each place of a frame of this height and width counts; None is alike."""
@@ -59,14 +60,32 @@ def _gate(road: Road, columns: int) -> Gate:
     return soften(shares > 0, wider=road.wider)
 
 
-def parse_road(text: str) -> Road:
-    """Read one of `FORMS`; files are read at once, so that mistakes come early."""
+def parse_road(text: str, *, alone: bool = False) -> Road:
+    """Read one of `FORMS`; files are read at once, so that mistakes come early.
+
+    Args:
+        text: As given.
+        alone: Refuse what depends on the frames that came before.
+    """
+    road = _parsed(text)
+    if alone and road.every > 1:
+        raise UsageError(
+            f"road {text!r}",
+            "here each frame is looked at by itself, whichever come before it",
+            "use auto, which finds the road in each",
+        )
+    return road
+
+
+def _parsed(text: str) -> Road:
     kind, _, rest = text.partition(":")
     match kind, rest:
         case "all", "" if text == "all":
             return Road()
         case "auto", "" if text == "auto":
-            return Road(is_found=True)
+            return Road(every=1)
+        case "auto", _ if rest.isdecimal() and 0 < int(rest) < 10**6:
+            return Road(every=int(rest))
         case "band", _ if rest:
             return _band(text, rest)
         case "mask", _ if rest:

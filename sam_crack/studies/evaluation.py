@@ -47,7 +47,7 @@ RUNS = Path("runs")
 
 def run_evaluate(options: EvaluateOptions, console: Console) -> dict[str, object]:
     """Score a checkpoint on a split, with the threshold that it carries."""
-    parse_road(options.road)  # before anything takes long
+    parse_road(options.road, alone=True)  # before anything takes long
     parse_scale(options.scale)
     processes = join_processes()
     is_main = processes.is_main_process
@@ -98,7 +98,6 @@ def load_predictor(
         overlap=options.overlap,
         batch_size=options.batch_size,
         road=options.road,
-        road_every=1,  # so that no frame's score depends on which others are scored, and where
         on_road_lost=lambda why: console.warn(f"{why}: such frames are looked at everywhere"),
         rim=_tells_borders(segmenter),
         device=device,

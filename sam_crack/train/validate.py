@@ -18,6 +18,7 @@ from sam_crack.data.sample import Sample
 from sam_crack.errors import BadInput
 from sam_crack.infer.gate import count_gate, gate_scores, say_gate
 from sam_crack.infer.predict import Predictor
+from sam_crack.infer.road import parse_road
 from sam_crack.measure.confusion import IGNORED, count_classes, miou
 from sam_crack.measure.metrics import (
     ThresholdCounts,
@@ -102,6 +103,7 @@ class Validator:
         mine = range(accelerator.process_index, len(samples), accelerator.num_processes)
         self.probs: dict[int, NDArray[np.uint8]] = dict.fromkeys(_spread(mine), _NOT_YET)
         self.accelerator, self.console = accelerator, console
+        parse_road(config.infer.road, alone=True)  # processes share frames out
         self.predictor = Predictor(
             segmenter,
             window=segmenter.config.window,
@@ -109,7 +111,6 @@ class Validator:
             overlap=config.infer.overlap,
             batch_size=config.infer.batch_size,
             road=config.infer.road,
-            road_every=1,  # processes share frames out, and scores must not depend on how
             on_road_lost=lambda why: console.warn(f"{why}: such frames are looked at everywhere"),
             rim=segmenter.config.head.boundary,
             device=accelerator.device,

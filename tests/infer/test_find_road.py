@@ -38,7 +38,9 @@ class Sam:
 
 
 def finder(sam, **options):
-    return RoadFinder(sam, window=(256, 384), device=torch.device("cpu"), **options)
+    return RoadFinder(
+        sam, window=(256, 384), device=torch.device("cpu"), **{"every": 25, **options}
+    )
 
 
 TRIANGLE = ((1, 0), (0.5, 0.45), (0.5, 0.55), (1, 1))
@@ -99,6 +101,29 @@ def test_a_road_is_found_once_per_so_many_frames_and_at_another_size():
     assert sam.asked == 3
 
 
+@pytest.mark.parametrize(
+    ("road", "asked"),
+    [("auto", 30), ("auto:10", 3), ("auto:1", 30), ("auto:25", 2)],
+)
+def test_how_often_is_a_matter_of_the_word(road, asked):
+    sam = Sam(TRIANGLE)
+    look = Predictor(sam, window=(64, 64), stride=4, road=road)
+    for _ in range(30):
+        look.gate(FRAME)
+    assert sam.asked == asked
+
+
+def test_a_predictor_by_itself_asks_for_each_frame_and_leaves_the_other_alone():
+    sam = Sam(TRIANGLE)
+    look = Predictor(sam, window=(64, 64), stride=4, road="auto:25")
+    look.gate(FRAME)
+    alone = look.by_itself()
+    for _ in range(5):
+        alone.gate(FRAME)
+    look.gate(FRAME)
+    assert sam.asked == 6
+
+
 def test_it_is_told_again_when_a_road_that_was_found_is_lost():
     sam, told = Sam(TRIANGLE), []
     find = finder(sam, every=1, on_lost=told.append)
@@ -136,7 +161,7 @@ def test_base_sam_is_asked_and_the_adapted_model_is_left_as_it_was(precision):
     pixels = torch.from_numpy(frame).permute(2, 0, 1)[None]
     with torch.inference_mode():
         before = model(pixels)
-        RoadFinder(model, window=(64, 96), device=torch.device("cpu"))(frame)
+        RoadFinder(model, window=(64, 96), device=torch.device("cpu"), every=1)(frame)
         with model.adapters_disabled():
             base = model.encoder(pixels).embedding
         adapted = model.encoder(pixels).embedding
@@ -170,7 +195,7 @@ def test_the_road_of_real_frames_holds_their_lane_and_all_their_damage(
     image, lane, damage = (
         cv2.imread(str(home / f"{name}_{kind}")) for kind in ("RAW.jpg", "LANE.png", "CRACK.png")
     )
-    find = RoadFinder(published, window=(448, 448), device=torch.device("cpu"))
+    find = RoadFinder(published, window=(448, 448), device=torch.device("cpu"), every=1)
     kept = find(np.ascontiguousarray(image[..., ::-1])).at(image.shape[:2]) >= 0.5
     lane, damage = lane[..., 0] > 127, damage[..., 0] > 127
     assert kept[lane].mean() > 0.995
@@ -185,7 +210,7 @@ def test_the_road_of_real_frames_holds_their_lane_and_all_their_damage(
 def test_sky_and_trees_of_a_real_dashcam_are_left_out(published, data_root):
     video = cv2.VideoCapture(str(data_root / "video" / "solidWhiteRight.mp4"))
     image = np.ascontiguousarray(video.read()[1][..., ::-1])
-    weight = RoadFinder(published, window=(448, 448), device=torch.device("cpu"))(image)
+    weight = RoadFinder(published, window=(448, 448), device=torch.device("cpu"), every=1)(image)
     weight = weight.at(image.shape[:2])
     assert weight[: int(0.5 * 540)].max() == 0
     assert weight[int(0.9 * 540) :, 300:660].min() == 1

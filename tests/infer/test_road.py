@@ -49,6 +49,9 @@ def test_a_band_counts_wholly_and_fades_beyond(top, bottom):
         "ALL",
         "all:",
         "auto:x",
+        "auto:0",
+        "auto:-1",
+        "auto:",
         "mask",
         "mask:",
         "prior:",
@@ -157,3 +160,15 @@ def test_an_empty_mask_is_refused(tmp_path):
 def test_what_is_no_heat_map_is_refused(array, tmp_path):
     with pytest.raises(BadInput, match="heat_SPLIT"):
         parse_road(save(tmp_path / "h.npy", array))
+
+
+@pytest.mark.parametrize("text", ["all", "band:0.4,1", "auto", "auto:1"])
+def test_what_each_frame_gives_by_itself_is_allowed_alone(text):
+    assert parse_road(text, alone=True).every <= 1
+
+
+@pytest.mark.parametrize("text", ["auto:2", "auto:25"])
+def test_what_earlier_frames_decide_is_refused_alone(text):
+    assert parse_road(text).every > 1
+    with pytest.raises(UsageError, match="use auto"):
+        parse_road(text, alone=True)

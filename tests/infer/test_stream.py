@@ -1,5 +1,7 @@
 """Predictor.frames: windows of several frames in batches of one shape."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
@@ -237,3 +239,26 @@ def test_several_classes_fade_together(tiny):
     closed = look.frame(Gated(noise(3, (160, 160)), Gate(0 * weight)))
     assert closed.prob.max() == closed.windows == 0
     assert (closed.classes is None) == (found.classes is None)
+
+
+def test_finding_the_road_is_charged_to_the_frame_it_was_found_in(monkeypatch):
+    class Sam(Counted):
+        def adapters_disabled(self):
+            return nullcontext()
+
+        def prompt(self, pixels, *, points, labels):
+            height, width = pixels.shape[2:]
+            return torch.ones(1, 3, height // 4, width // 4), torch.ones(1, 3)
+
+    look = predictor(Sam(), road="auto:2")
+    plain = look._finder
+    monkeypatch.setattr(look, "_now", lambda: clock[0])
+    clock = [0.0]
+
+    def slow(image):
+        clock[0] += 7.0 * (plain._left == 0)
+        return plain(image)
+
+    look._finder = slow
+    found = list(look.frames(images([(64, 64)] * 4)))
+    assert [one.seconds["model"] for one in found] == [7, 0, 7, 0]

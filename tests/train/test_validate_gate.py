@@ -52,6 +52,7 @@ def test_auto_that_finds_no_road_warns_and_looks_everywhere(validate):
     assert said.count("looked at everywhere") == 1
 
 
-def test_a_word_that_is_no_road_is_refused(validate):
-    with pytest.raises(UsageError, match="band:"):
-        validate("lane")
+@pytest.mark.parametrize(("road", "told"), [("lane", "band:"), ("auto:25", "by itself")])
+def test_what_is_no_road_or_hangs_on_other_frames_is_refused(road, told, validate):
+    with pytest.raises(UsageError, match=told):
+        validate(road)
