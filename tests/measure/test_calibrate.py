@@ -221,6 +221,17 @@ def test_the_verb_draws_a_grid_that_meets_what_was_marked(run_cli, tmp_path):
     assert (picture[:100] == 90).all()  # the sky has no road
 
 
+def test_a_frame_of_another_size_is_refused_before_anything_is_written(run_cli, tmp_path):
+    cv2.imwrite(str(tmp_path / "frame.png"), np.zeros((270, 480, 3), np.uint8))
+    args = ["--lines", "500,100,300,400;500,900,300,500", "--fov", "73", "--height", "1.4"]
+    out = tmp_path / "c.json"
+    frame = ["--frame", tmp_path / "frame.png"]
+    code, _, err = run_cli("camera", "calibrate", out, "540,960", *args, *frame)
+    assert code == 3
+    assert "270 x 480" in err
+    assert not out.exists()
+
+
 def test_the_verb_takes_lane_marks(run_cli, tmp_path):
     camera = Camera(height_m=1.42, pitch_deg=6.57, focal_px=focal_of(SIZE, 73), size=SIZE)
     ends = [[[x, 5.0], [x, 25.0]] for x in (-1.75, 1.75)]
