@@ -104,7 +104,7 @@ def _by_labels(
     places = spread(len(samples), FRAMES)
     labelled: Iterable[Sample] = (samples[place] for place in places)
     shown = console.progress(labelled, "calibrate", total=len(places), unit="frame")
-    factor, counts = calibrate(predictor, shown)
+    factor, counts = calibrate(predictor.by_itself(), shown)
     level = to_level(predictor.threshold)
     scores = {one: float(each.f1_curve()[level]) for one, each in counts.items()}
     threshold, highest = counts[factor].best()
@@ -133,8 +133,8 @@ def _by_agreement(
             names.append(name)
             yield image
 
-    factor, scores = agree(predictor, images())
-    why = f"over {len(names)} frames the model agrees there most with what it finds in other scales"
+    factor, scores = agree(predictor.by_itself(), images())
+    why = f"over {len(names)} frames the model is surest there of what it finds in other scales too"
     _say(console, factor, why, scores)
     return _by_factor(predictor, factor), {
         "asked": "auto",

@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from sam_crack.infer.agreement import Agreement, agree
+from sam_crack.infer.predict import Predictor
+from sam_crack.infer.scale import GRID
+
+torch.set_num_threads(1)
+
+
+def levels(*values):
+    return np.array([values], np.uint8)
+
+
+def test_the_score_is_that_of_its_formula():
+    p = {0.5: np.array([0.2, 1.0, 0.0]), 1.0: np.array([0.4, 0.8, 0.0]), 2.0: np.zeros(3)}
+    found = Agreement()
+    found.add({factor: np.uint8([prob * 255]) for factor, prob in p.items()})
+    q = (p[0.5] + p[2.0]) / 2
+    score = 2 * (p[1.0] ** 2 * q).sum() / (p[1.0] + q).sum()
+    assert found.scores([1.0])[1.0] == pytest.approx(score, abs=0.005)
+
+
+def test_what_all_scales_are_sure_of_scores_one():
+    found = Agreement()
+    found.add({factor: levels(255, 255, 0) for factor in GRID})
+    assert list(found.scores(GRID).values()) == pytest.approx([1] * len(GRID))
+
+
+@pytest.mark.parametrize(
+    "worse", [levels(255, 255, 255, 255), levels(255, 0, 0, 0), levels(120, 120, 0, 0)]
+)
+def test_finding_more_finding_less_and_doubting_cost(worse):
+    found = Agreement()
+    found.add({0.5: levels(255, 255, 0, 0), 1.0: levels(255, 255, 0, 0), 2.0: worse})
+    scores = found.scores([0.5, 1.0, 2.0])
+    assert scores[2.0] < scores[1.0] == scores[0.5]
+
+
+def test_frames_add_up():
+    one = {0.5: levels(255, 90), 1.0: levels(200, 10)}
+    once, twice = Agreement(), Agreement()
+    once.add(one)
+    twice.add(one)
+    twice.add(one)
+    assert once.scores([0.5, 1.0]) == pytest.approx(twice.scores([0.5, 1.0]))
+
+
+def band_pass(windows):
+    """A model of dark lines about four pixels wide: surest there, unsure of others, and of noise.
+
+    The mean darkness of three pixels less that of the nine around them, twice blurred.
+    """
+    dark = 1 - windows.float().mean(1, keepdim=True) / 255
+    near, far = (F.avg_pool2d(dark, n, 1, n // 2, count_include_pad=False) for n in (3, 11))
+    return 30 * (near - far) - 8
+
+
+def road(width, seed=0):
+    rng = np.random.default_rng(seed)
+    image = np.clip(rng.normal(200, 6, (256, 320)), 0, 255)
+    for left in (60, 150, 240):
+        image[:, left : left + width] = 20
+    return np.repeat(image.astype(np.uint8)[..., None], 3, axis=2)
+
+
+@pytest.mark.parametrize(("width", "shrunk"), [(4, False), (12, True)])
+def test_wide_lines_are_looked_at_smaller(width, shrunk):
+    predictor = Predictor(band_pass, window=(64, 64), stride=1, batch_size=8)
+    factor, scores = agree(predictor, [road(width), road(width, seed=1)])
+    assert (factor < 0.75) == shrunk
+    assert scores[factor] == max(scores.values())
+
+
+def test_where_nothing_is_found_frames_stay_as_they_are():
+    predictor = Predictor(band_pass, window=(64, 64), stride=1)
+    factor, scores = agree(predictor, [np.full((128, 128, 3), 99, np.uint8)])
+    assert factor == 1
+    assert max(scores.values()) == 0
