@@ -219,8 +219,8 @@ def draw_curves(found: Sequence[Found]) -> dict[str, bytes]:
             )
     if not methods:
         return {}
-    where = found[0].row.scored_on
-    return {"curve": learning_curve(methods, score=found[0].headlines[0], note=where)}
+    score_name = found[0].headlines[0].replace("_", " ")
+    return {"curve": learning_curve(methods, score=score_name, note=found[0].row.scored_on)}
 
 
 def say_transfer(

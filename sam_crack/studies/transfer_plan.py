@@ -30,7 +30,7 @@ class ForgetConfig:
     """Of which adapters it is asked what SAM's own decoder lost by them."""
 
     of: tuple[str, ...]
-    """Rows of this file, checkpoint folders, or checkpoints that come with the package."""
+    """Rows of this file, else checkpoint folders or checkpoints that come with the package."""
     objects: Annotated[int, Range(1)] = 64
     """At most so many objects are pointed at."""
 
