@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import stdev
 
 from sam_crack import __version__, durable
 from sam_crack.measure.bootstrap import Interval
@@ -13,7 +14,7 @@ from sam_crack.report.html import write_report
 from sam_crack.report.tradeoff import Dot, tradeoff
 from sam_crack.studies.compare_plan import Plan
 from sam_crack.studies.compare_results import BOUNDARY, CLDICE, IOU, Result
-from sam_crack.studies.compare_rules import rules_of
+from sam_crack.studies.compare_rules import costs_of, rules_of
 from sam_crack.studies.compare_table import (
     DIGITS,
     ORIGIN,
@@ -29,18 +30,28 @@ PLOTS = {
     "parameters": ("trainable", "trained parameters"),
     "time": ("train_seconds", "training time, s"),
 }
-FIGURES = (
+SCORES = (
     "IoU",
     "low",
     "high",
-    "clDice",
-    "bf1@2px",
-    "threshold",
     "gain in IoU",
     "gain low",
     "gain high",
+    "clDice",
     "gain in clDice",
+    "bf1@2px",
+    "threshold",
 )
+SPENT = ("steps", "crops", "spent before")
+COSTS = {
+    "trained M": 3,
+    "adapter MB": 1,
+    "peak MB": 0,
+    "train s": 0,
+    "steps": 0,
+    "crops": 0,
+}
+"""Columns and their decimals."""
 
 
 def write_comparison(folder: Path, plan: Plan, results: Sequence[Result]) -> None:
@@ -62,10 +73,11 @@ def write_comparison(folder: Path, plan: Plan, results: Sequence[Result]) -> Non
                 plots=[page.Plot(image=image, alt=name) for name, image in plots.items()],
                 note="Whiskers are the 95 % intervals of the table.",
             ),
+            _costs(results),
             page.Table(
                 title="What each row is",
-                columns=[page.Column(name=name) for name in ORIGIN],
-                rows=origins_of(results),
+                columns=[page.Column(name=name) for name in ORIGIN if name not in SPENT],
+                rows=[[*line[:2], *line[-3:]] for line in origins_of(results)],
                 note="Hashes: of the frames that were learnt from and validated on, of those that "
                 "were scored, and of all settings.",
             ),
@@ -78,34 +90,44 @@ def write_comparison(folder: Path, plan: Plan, results: Sequence[Result]) -> Non
 
 def _page_table(plan: Plan, where: str, results: Sequence[Result]) -> page.Table:
     """Return the figures as numbers, so that every column can be sorted."""
-    names = {"trained M": 3, "adapter MB": 1, "peak MB": 0, "train s": 0}
     columns = [page.Column(name="row"), page.Column(name="method")]
-    columns += [page.Column(name=name, digits=digits) for name, digits in names.items()]
-    columns += [page.Column(name=name, digits=DIGITS) for name in FIGURES]
+    columns += [page.Column(name=name, digits=DIGITS) for name in SCORES]
+    several = any(len(one.trained) > 1 for one in results)
+    columns += [page.Column(name="± IoU by seed", digits=DIGITS)] * several
     rows: list[list[page.Cell]] = []
     for one in results:
-        first, score, gain = one.trained[0], one.scores[IOU], one.gains.get(IOU)
-        other = one.gains.get(CLDICE)
-        rows.append(
-            [
-                one.row.name,
-                first["method"],
-                first["trainable"] / 1e6,
-                first["adapter_mb"],
-                one.peak_mb,
-                one.train_seconds,
-                score.value,
-                *_ends(score.within),
-                one.scores[CLDICE].value,
-                one.scores[BOUNDARY].value,
-                one.threshold,
-                gain.value if gain else None,
-                *_ends(gain.within if gain else None),
-                other.value if other else None,
-            ]
-        )
+        score, gain, other = one.scores[IOU], one.gains.get(IOU), one.gains.get(CLDICE)
+        row: list[page.Cell] = [
+            one.row.name,
+            one.trained[0]["method"],
+            score.value,
+            *_ends(score.within),
+            gain.value if gain else None,
+            *_ends(gain.within if gain else None),
+            one.scores[CLDICE].value,
+            other.value if other else None,
+            one.scores[BOUNDARY].value,
+            one.threshold,
+        ]
+        spread = stdev(score.seeds) if len(score.seeds) > 1 else None
+        rows.append([*row, spread] if several else row)
     note = f"Gains are paired differences from {plan.baseline} on the same frames."
     return page.Table(title=where, columns=columns, rows=rows, note=note)
+
+
+def _costs(results: Sequence[Result]) -> page.Table:
+    """Return what every training took; rows that share one share its line."""
+    columns = [page.Column(name="row")]
+    columns += [page.Column(name=name, digits=digits) for name, digits in COSTS.items()]
+    own = {one.row.base: one for one in reversed(results) if not one.row.of}
+    rows: list[list[page.Cell]] = []
+    for name, one in reversed(own.items()):
+        first = one.trained[0]
+        figures = (first["trainable"] / 1e6, first["adapter_mb"], one.peak_mb, one.train_seconds)
+        rows.append([name, *figures, first["steps"], first["crops"], costs_of(one)])
+    columns.append(page.Column(name="spent before"))
+    note = "Time is that of the training alone. Memory is the largest of the whole process."
+    return page.Table(title="What each row costs", columns=columns, rows=rows, note=note)
 
 
 def _ends(within: Interval | None) -> tuple[float | None, float | None]:
@@ -141,13 +163,12 @@ def draw_plots(plan: Plan, results: Sequence[Result]) -> dict[str, bytes]:
     for number, (where, rows) in enumerate(by_frames(results).items()):
         # A row that looks at another's training has no cost of its own.
         own = [one for one in rows if not one.row.of]
-        base = [one.row.name for one in own if one.row.base == plan.baseline]
         for name, (key, label) in PLOTS.items():
             dots = [dot for one in own if (dot := _dot(one, key)) is not None]
             if any(dot.cost > 0 for dot in dots):
                 suffix = f"-{number + 1}" if number else ""
                 plots[f"iou-{name}{suffix}"] = tradeoff(
-                    dots, cost=label, score="IoU", note=where, baseline="".join(base)
+                    dots, cost=label, score="IoU", note=where, baseline=plan.baseline
                 )
     return plots
 
@@ -157,5 +178,5 @@ def _dot(result: Result, cost: str) -> Dot | None:
     if score.value is None:
         return None
     low, high = _ends(score.within)
-    name, spent = result.row.name, float(result.facts[cost])
+    name, spent = result.row.base, float(result.facts[cost])
     return Dot(name=name, cost=spent, score=score.value, low=low, high=high)

@@ -30,7 +30,7 @@ def rules_of(plan: Plan, results: Sequence[Result]) -> list[str]:
     first = plan.rows[0]
     scored = first.evaluate
     found = [
-        "IoU, clDice and bf1@2px (F1 of borders within 2 px) are of the crack class alone, pooled "
+        "IoU, clDice and bf1@2px (F1 of borders within 2 px) are of the foreground alone, pooled "
         "over all pixels of the frames",
         *_budget(results),
         _thresholds(plan),
@@ -40,20 +40,26 @@ def rules_of(plan: Plan, results: Sequence[Result]) -> list[str]:
         _seeds(results),
         *_groups(plan, results),
     ]
-    for one in results:
-        if one.row.of:
-            found.append(f"{one.row.name} is what {one.row.of} has learnt, looked at otherwise")
-        if one.row.evaluate.scale != EvaluateConfig().scale:
-            found.append(f"{one.row.name}: frames resized by {one.row.evaluate.scale} first")
-        if one.row.recipes[0].zero_shot is not None:
-            found.append(
-                f"{one.row.name} has learnt nothing: masks of base SAM that are thin and dark, the "
-                "places that are prompted and the threshold chosen on validation"
-            )
+    found += dict.fromkeys(line for one in results for line in _looks(one))
     done = {one.row.name for one in results if len(one.trained) == len(one.row.recipes)}
     missing = [row.name for row in plan.rows if row.name not in done]
     if missing:
         found.append(f"not finished: {', '.join(missing)}")
+    return found
+
+
+def _looks(result: Result) -> list[str]:
+    """Say what is unusual about a row, whatever frames it is scored on."""
+    row, found = result.row, []
+    if row.of:
+        found.append(f"{row.base} is what {row.of} has learnt, looked at otherwise")
+    if row.evaluate.scale != EvaluateConfig().scale:
+        found.append(f"{row.name}: frames resized by {row.evaluate.scale} first")
+    if row.recipes[0].zero_shot is not None:
+        found.append(
+            f"{row.base} has learnt nothing: masks of base SAM that are thin and dark, the places "
+            "that are prompted and the threshold chosen on validation"
+        )
     return found
 
 

@@ -15,19 +15,20 @@ DIGITS = 3
 HEADER = (
     "row",
     "method",
+    "IoU",
+    "95 % interval",
+    "gain in IoU",
+    "clDice",
+    "gain in clDice",
+    "bf1@2px",
+    "threshold",
     "trained M",
     "adapter MB",
     "peak MB",
     "train s",
-    "IoU",
-    "95 % interval",
-    "clDice",
-    "bf1@2px",
-    "threshold",
-    "gain in IoU",
-    "gain in clDice",
 )
-ORIGIN = ("row", "what it is", "steps", "crops", "looking for settings", "learnt", "scored", "key")
+GAINS = {HEADER.index("gain in IoU"): IOU, HEADER.index("gain in clDice"): CLDICE}
+ORIGIN = ("row", "what it is", "steps", "crops", "spent before", "learnt", "scored", "key")
 
 
 def by_frames(results: Sequence[Result]) -> dict[str, list[Result]]:
@@ -48,17 +49,17 @@ def table_of(plan: Plan, results: Sequence[Result]) -> list[list[str]]:
             [
                 one.row.name,
                 str(first["method"]),
+                mean_of(one.scores[IOU]),
+                span_of(one.scores[IOU].within),
+                "baseline" if base else _gain(one, IOU),
+                mean_of(one.scores[CLDICE]),
+                "baseline" if base else _gain(one, CLDICE),
+                mean_of(one.scores[BOUNDARY]),
+                f"{one.threshold:.3f}",
                 f"{first['trainable'] / 1e6:.3f}",
                 f"{first['adapter_mb']:.1f}",
                 "-" if one.peak_mb is None else f"{one.peak_mb:.0f}",
                 f"{one.train_seconds:.0f}",
-                mean_of(one.scores[IOU]),
-                span_of(one.scores[IOU].within),
-                mean_of(one.scores[CLDICE]),
-                mean_of(one.scores[BOUNDARY]),
-                f"{one.threshold:.3f}",
-                "baseline" if base else _gain(one, IOU),
-                "baseline" if base else _gain(one, CLDICE),
             ]
         )
     return lines
@@ -113,7 +114,7 @@ def markdown(plan: Plan, results: Sequence[Result], plots: Sequence[str]) -> str
     for where, rows in by_frames(results).items():
         lines = table_of(plan, rows)
         for line, one in zip(lines, rows, strict=True):
-            for place, name in ((-2, IOU), (-1, CLDICE)):
+            for place, name in GAINS.items():
                 within = one.gains[name].within if name in one.gains else None
                 if within is not None and (within.low > 0 or within.high < 0):
                     line[place] = f"**{line[place]}**"

@@ -13,10 +13,13 @@ from safetensors.torch import load_file
 
 from sam_crack.cli import main
 from sam_crack.config.load import load_config
-from sam_crack.config.schema import RunConfig
+from sam_crack.config.schema import BackboneConfig, HeadConfig, ModelConfig, RunConfig
 from sam_crack.console import Console
 from sam_crack.errors import BadInput, UsageError
 from sam_crack.measure.metrics import to_level
+from sam_crack.model.checkpoint import save_checkpoint
+from sam_crack.model.description import CheckpointMeta
+from sam_crack.model.segmenter import build_segmenter
 from sam_crack.studies import compare_page, compare_score, compare_train
 from sam_crack.studies.compare_plan import read_plan
 from sam_crack.studies.compare_results import IOU, results_of
@@ -210,6 +213,27 @@ def test_a_row_of_other_defaults_is_named(done, monkeypatch):
     monkeypatch.setattr(compare_train, "load_config", lambda *_, **__: older)
     with pytest.raises(UsageError, match=r"train\.clip_norm 7\.0.*now it is 1\.0"):
         is_trained(recipe, out)
+
+
+def test_a_row_begins_with_a_checkpoint_whose_steps_are_told(road, tmp_path):
+    saved = ModelConfig(
+        backbone=BackboneConfig(name="tiny", pretrained=False),
+        head=HeadConfig(width=8),
+        window=(96, 96),
+    )
+    torch.manual_seed(4)
+    meta = CheckpointMeta(classes=("crack",), threshold=0.5, steps=7)
+    save_checkpoint(build_segmenter(saved), tmp_path / "start", meta)
+    begun = {"init": str(tmp_path / "start"), "train": {"lr": 0, "head_lr": 0}}
+    plan = write_plan(tmp_path, rows={"fresh": {}, "begun": begun}, baseline="fresh", evaluate={})
+    fresh, begun = read_plan(plan, root=road).rows
+    assert fresh.recipes[0].key != begun.recipes[0].key
+    facts = train_recipe(begun.recipes[0], tmp_path, Console(quiet=True, no_progress=True))
+    assert (facts["steps_before"], facts["steps"]) == (7, 2)
+    home = tmp_path / begun.recipes[0].folder / "begun" / "checkpoint"
+    first = load_file(tmp_path / "start" / "head.safetensors")
+    for name, tensor in load_file(home / "head.safetensors").items():
+        torch.testing.assert_close(tensor, first[name], rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("name", ["lora", "unet"])
