@@ -89,11 +89,12 @@ def run_predict(options: PredictOptions, console: Console) -> dict[str, object]:
             "",
             "repeat the command with --continue to go on",
         )
-    if waiting:
+    if waiting:  # what could not be read is the last part's to answer for: a launcher that sees
+        # one process fail ends the others
         _say_waiting(share, summary, waiting, console)
         summary |= {"part": share.part, "parts": share.parts, "waiting_for": waiting}
-    else:
-        _say_result(folder, summary, console)
+        return {"out": folder, **summary}
+    _say_result(folder, summary, console)
     return {"out": folder, **summary, "exit_code": BadInput.exit_code * bool(summary["errors"])}
 
 
