@@ -7,6 +7,10 @@ from typing import Any
 
 Facts = Mapping[str, Any]
 _SCORES = ("f1", "iou", "precision", "recall")
+_MEANINGS = {
+    "miou": "the mean over the classes that occur",
+    "rim_f1": "F1 of the borders between objects at probability 0.5",
+}
 
 
 def model_card(facts: Facts) -> str:
@@ -64,13 +68,13 @@ def model_card(facts: Facts) -> str:
 def _scores(best: Facts | None) -> str:
     if best is None:
         return "Nothing was validated."
-    names = ("threshold", *_SCORES, *(("miou",) if "miou" in best else ()))
+    names = ("threshold", *_SCORES, *(name for name in _MEANINGS if name in best))
     head = (*names, "at step")
     row = [f"{best[name]:.3f}" for name in names] + [f"{best['step']:,}"]
     lines = (head, ["---:"] * len(head), row)
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    several = " `miou` is the mean over the classes that occur." if "miou" in best else ""
-    return f"{table}\n\nPooled over all pixels of all frames, foreground only.{several}"
+    meanings = "".join(f" `{name}` is {what}." for name, what in _MEANINGS.items() if name in best)
+    return f"{table}\n\nPooled over all pixels of all frames, foreground only.{meanings}"
 
 
 def _pairs(values: Mapping[str, object]) -> str:

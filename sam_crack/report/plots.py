@@ -85,7 +85,11 @@ def loss_curve(
             low, high = float(scores.min()), float(scores.max())
             room = max(high - low, 0.02)
             below.set_ylim(max(0.0, low - 0.15 * room), high + 0.5 * room)
-            _title(below, f"Validation {score.upper()}", "the best one is marked")
+            _title(
+                below,
+                f"Validation {'mean IoU' if score == 'miou' else score.upper()}",
+                "the best one is marked",
+            )
         panels[-1, 0].set_xlabel("optimiser step")
         panels[-1, 0].margins(x=0.02)
         return _render(figure, format)

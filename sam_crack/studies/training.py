@@ -47,7 +47,7 @@ def run_train(options: TrainOptions, console: Console, run_config: RunConfig) ->
             console=console,
         )
         session = session.with_run(
-            show=partial(show_samples, session), allow_changes=options.allow_changes
+            show=partial(show_samples, session, train.classes), allow_changes=options.allow_changes
         )
         if options.init is not None:
             start_from(options.init, session.segmenter, console)

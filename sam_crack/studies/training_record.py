@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from sam_crack import durable
@@ -13,6 +14,7 @@ from sam_crack.config.schema import RunConfig
 from sam_crack.data.dataset import Dataset
 from sam_crack.data.mosaic import png
 from sam_crack.data.sets.catalogue import DATASETS
+from sam_crack.data.sets.spec import ClassSpec
 from sam_crack.data.store import Store
 from sam_crack.measure.metrics import to_level
 from sam_crack.report.model_card import model_card
@@ -36,25 +38,29 @@ def data_hash(train: Dataset | Store, val: Dataset | Store) -> str:
     return hashlib.sha256(json.dumps([names, *ids]).encode()).hexdigest()
 
 
-def show_samples(session: Session, found: Validation) -> None:
+def show_samples(session: Session, classes: Sequence[ClassSpec], found: Validation) -> None:
     """Draw the frames that the validation kept, and hand the page to the tracker too."""
     run, validator = session.run, session.validator
     try:
         panels = []
-        for index, prob in validator.probs.items():
+        for index, said in validator.shown.items():
             sample = validator.samples[index]
+            assert said is not None  # looked at by the validation that is shown
             panels.append(
                 Panel(
                     id=sample.id,
                     image=sample.image,
                     truth=sample.mask,
-                    prob=prob,
+                    prob=said.prob,
+                    classes=said.classes,
+                    rim=said.rim,
                     ignore=sample.uncounted(within_region=run.config.data.region_only),
                 )
             )
         mean = "" if found.miou is None else f"mean IoU {found.miou:.3f}, "
         title = f"{run.config.name}: step {found.step}, {mean}F1 {found.f1:.3f}"
-        page = sample_page(panels, level=to_level(found.threshold), title=title)
+        colours = {each.name: each.colour for each in classes}
+        page = sample_page(panels, level=to_level(found.threshold), title=title, colours=colours)
         durable.write_bytes(run.folder / SAMPLES / f"step-{found.step:08d}.png", png(page))
     except Exception as error:  # training outlives a page that cannot be drawn
         run.console.warn(f"the page of samples could not be drawn: {error}")

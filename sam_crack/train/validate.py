@@ -18,6 +18,7 @@ from sam_crack.data.sample import Sample
 from sam_crack.errors import BadInput
 from sam_crack.infer.gate import count_gate, gate_scores, say_gate
 from sam_crack.infer.predict import Predictor
+from sam_crack.infer.prediction import Prediction
 from sam_crack.infer.road import parse_road
 from sam_crack.measure.confusion import IGNORED, count_classes, miou
 from sam_crack.measure.metrics import (
@@ -35,8 +36,7 @@ from .stopping import Stopped, StopSignal
 
 HALF = to_level(0.5)
 SHOWN = 4
-"""Frames whose probabilities are kept, to be looked at."""
-_NOT_YET = np.zeros((0, 0), np.uint8)
+"""Frames of which is kept what was said, to be looked at."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +101,8 @@ class Validator:
         self.stop = stop or StopSignal(console)
         self.region_only = config.data.region_only
         mine = range(accelerator.process_index, len(samples), accelerator.num_processes)
-        self.probs: dict[int, NDArray[np.uint8]] = dict.fromkeys(_spread(mine), _NOT_YET)
+        self.shown: dict[int, Prediction | None] = dict.fromkeys(_spread(mine))
+        """What was last said about a few frames, by their numbers, to be looked at."""
         self.accelerator, self.console = accelerator, console
         parse_road(config.infer.road, alone=True)  # processes share frames out
         self.predictor = Predictor(
@@ -138,8 +139,8 @@ class Validator:
             sample = self.samples[index]
             ignore = sample.uncounted(within_region=self.region_only)
             said = self.predictor.frame(sample.image)
-            if index in self.probs:
-                self.probs[index] = said.prob
+            if index in self.shown:
+                self.shown[index] = said
             total += count_levels(said.prob, sample.mask, ignore)
             if self.predictor.road != "all":
                 gated += count_gate(said.gate, sample.mask > 0, ignore)

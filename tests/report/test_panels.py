@@ -46,3 +46,22 @@ def test_every_frame_has_a_row():
     one, three = (sample_page([panel()] * count, level=128, title="run") for count in (1, 3))
     assert one.shape[1] == three.shape[1]
     assert three.shape[0] - one.shape[0] == 2 * (200 + 12 + 17)
+
+
+def test_a_pixel_of_another_class_is_neither_found_nor_missed():
+    truth, classes = np.zeros((2, 200, 400), np.uint8)
+    truth[40:90, 50:150], truth[40:90, 200:300] = 1, 2
+    classes[40:90, 50:150], classes[40:90, 200:300] = 1, 1
+    rim = np.zeros((200, 400), np.uint8)
+    rim[150:160] = 200
+    colours = {"first": (0, 160, 0), "second": (0, 0, 160)}
+    one = panel(truth=truth, classes=classes, rim=rim, image=np.zeros((200, 400, 3), np.uint8))
+    page = sample_page([one], level=128, title="run", colours=colours)
+    half = {name: tuple(part // 2 for part in colour) for name, colour in colours.items()}
+    assert has(page, half["first"], 1)
+    assert has(page, half["second"], 1)
+    assert not has(page, half["second"], 2)
+    assert has(page, (127, 127, 127), 2)  # the border
+    assert has(page, (75, 35, 100), 3)  # the wrong class
+    assert has(page, FOUND, 3)
+    assert not has(page, MISSED, 3)

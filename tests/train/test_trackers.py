@@ -82,7 +82,7 @@ def test_tensorboard_sees_steps_scores_and_pictures(tmp_path: Path) -> None:
 
     config = with_train(track="tensorboard", steps=2, validate_every=0)
     run = session(tmp_path, config)
-    history = run.with_run(show=partial(show_samples, run)).fit(resume=False).history
+    history = run.with_run(show=partial(show_samples, run, ())).fit(resume=False).history
     found = EventAccumulator(str(tmp_path / "tensorboard"))
     found.Reload()
     losses = [row["loss"] for row in history if "loss" in row]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from sam_crack.console import Console
 from sam_crack.data.sample import Sample
@@ -15,7 +16,7 @@ from sam_crack.model.checkpoint import load_checkpoint
 from sam_crack.train.session import CHECKPOINT, Session, prepare
 from sam_crack.train.validate import Validation
 from sam_crack.train.watch import LONELY, Watch
-from tests.train.tiny_run import TINY, session, with_train
+from tests.train.tiny_run import TINY, bars, session, with_train
 
 
 def found(step: int, f1: float, **changes: float) -> Validation:
@@ -47,6 +48,28 @@ def test_batches_without_foreground_are_said_once() -> None:
     said = [watch.batch(0.0) for _ in range(2 * LONELY)]
     assert [line is not None for line in said].index(True) == LONELY - 1
     assert sum(line is not None for line in said) == 1
+
+
+@pytest.mark.parametrize(
+    ("logit", "words"),
+    [(-20.0, "not one pixel of foreground was found"), (-4.0, "no pixel is given more than 2%")],
+)
+def test_a_run_that_finds_nothing_says_so_in_words(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    logit: float,
+    words: str,
+) -> None:
+    monkeypatch.setattr("sam_crack.train.watch.LONELY", 3)
+    empty = [dataclasses.replace(one, mask=one.mask * 0) for one in bars(3)]
+    quiet = Console(quiet=True, no_progress=True)
+    run = prepare(TINY, empty, bars(1), folder=tmp_path, classes=("bar",), console=quiet)
+    run.validator.predictor.segmenter = lambda x: torch.full((len(x), 1, 32, 32), logit)
+    run.fit(resume=False)
+    said = capsys.readouterr().err
+    assert said.count("3 steps in a row without one pixel of foreground") == 1
+    assert f"validation at step 3: {words}" in said
 
 
 def test_training_ends_when_nothing_gets_better(tmp_path: Path) -> None:
