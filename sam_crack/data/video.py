@@ -29,7 +29,7 @@ def write_video(path: Path, pictures: Iterable[Path], *, hertz: float) -> None:
         hertz: Pictures per second.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.stem}.part{path.suffix}")
+    aside = path.with_name(f".{path.name}.part{path.suffix}")
     try:
         count = _write(aside, pictures, hertz)
         if count:

@@ -87,6 +87,7 @@ def open_log(folder: Path, options: PredictOptions, settings: dict[str, object])
         )
     if used and options.continue_:
         check_same(folder / RUN, settings)
+        sweep(folder)
     elif used and options.overwrite:
         _clear(folder)
     elif used:
@@ -131,6 +132,16 @@ def _clear(folder: Path) -> None:
     for name in FILES:
         (folder / name).unlink(missing_ok=True)
     remove_parts(folder)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed run left half written: no output's own name begins with a dot."""
+    for name in FOLDERS:
+        for path in (folder / name).rglob(".*"):
+            path.unlink()
+    for name in (*FILES, "part-"):
+        for path in folder.glob(f".{name}*"):
+            path.unlink()
 
 
 def remove_parts(folder: Path) -> None:

@@ -26,6 +26,7 @@ from sam_crack.studies.drive_folder import (
     part_file,
     parts_in,
     remove_parts,
+    sweep,
     write_settings,
 )
 from sam_crack.studies.drive_writer import Writer
@@ -95,6 +96,7 @@ def sum_up_parts(
                 whole, placer, facts, seconds=seconds, frames=frames, console=console
             )
         remove_parts(folder)
+        sweep(folder)
     return summary, []
 
 

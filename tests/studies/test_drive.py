@@ -143,6 +143,8 @@ def test_a_killed_run_goes_on_to_the_same_outputs(frames, predict, tmp_path, lin
     log = (cut / "frames.jsonl").read_bytes().splitlines(keepends=True)
     (cut / "frames.jsonl").write_bytes(b"".join(log[:lines]) + log[lines][:-9])
     (cut / "cracks.jsonl").unlink()
+    for stray in ("masks/.3.png.x1", "overlays/.3.jpg.x2", ".cracks.csv.part"):
+        (cut / stray).write_bytes(b"half")
     Dark.seen = 0
     code, summary, _ = predict(frames, "--out", cut, "--continue")
     assert (code, summary["frames"]) == (0, 6)

@@ -104,6 +104,8 @@ def test_a_killed_part_goes_on(predict, whole, tmp_path):
     out = tmp_path / "out"
     for number in (0, 1):
         predict(out, *part(number))
+    for stray in ("masks/v/.000001.png.x1", ".run.json.x2", ".part-1-of-3.json.x3"):
+        (out / stray).write_bytes(b"half")
     log = out / "part-1-of-3.jsonl"
     log.write_bytes(log.read_bytes()[:-9])
     (out / "part-1-of-3.json").unlink()
