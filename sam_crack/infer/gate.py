@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -44,9 +44,15 @@ class Gate:
             shape: Number of cells, down and across; past the frame the last weights repeat.
             step: Pixels per cell.
         """
-        scale = [cells / side for cells, side in zip(self.weight.shape, size, strict=True)]
-        begin = [(first + step / 2) * each - 0.5 for first, each in zip(corner, scale, strict=True)]
-        matrix = np.array([[scale[1] * step, 0, begin[1]], [0, scale[0] * step, begin[0]]])
+        per_pixel = [cells / side for cells, side in zip(self.weight.shape, size, strict=True)]
+        first = [(at + step / 2) * each for at, each in zip(corner, per_pixel, strict=True)]
+        return self._stretched(first, [step * each for each in per_pixel], shape)
+
+    def _stretched(
+        self, first: Sequence[float], pace: Sequence[float], shape: tuple[int, int]
+    ) -> Weight:
+        """Interpolate `shape` weights from a place (y, x) on, given like the pace in cells."""
+        matrix = np.array([[pace[1], 0, first[1] - 0.5], [0, pace[0], first[0] - 0.5]])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         found = cv2.warpAffine(
             self.weight, matrix, shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE
@@ -70,18 +76,11 @@ class Gate:
     def piece(self, top: float, left: float, bottom: float, right: float) -> Gate:
         """Return the gate of a part of the frame, its edges given as shares of the frame."""
         rows, columns = self.weight.shape
-        shape = (
-            max(1, round((bottom - top) * rows)),
-            max(1, round((right - left) * columns)),
-        )
-        down, across = (bottom - top) * rows / shape[0], (right - left) * columns / shape[1]
-        begin = (top * rows + down / 2 - 0.5, left * columns + across / 2 - 0.5)
-        matrix = np.array([[across, 0, begin[1]], [0, down, begin[0]]])
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        found = cv2.warpAffine(
-            self.weight, matrix, shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE
-        )
-        return Gate(np.asarray(found, np.float32))
+        tall, wide = (bottom - top) * rows, (right - left) * columns
+        shape = max(1, round(tall)), max(1, round(wide))
+        pace = tall / shape[0], wide / shape[1]
+        first = top * rows + pace[0] / 2, left * columns + pace[1] / 2
+        return Gate(self._stretched(first, pace, shape))
 
 
 def soften(region: NDArray[np.bool_], *, wider: float = 0.0) -> Gate:
