@@ -93,6 +93,7 @@ def _forgotten(
     facts = {
         "checkpoint": durable.sha256(checkpoint / DESCRIPTION),
         "objects": plan.forget.objects,
+        "window": row.config.model.window,
         "resamples": row.evaluate.resamples,
         "scored": row.samples_sha256,
     }
@@ -112,6 +113,7 @@ def _forgotten(
             checkpoint,
             samples,
             objects=plan.forget.objects,
+            window=row.config.model.window,
             resamples=row.evaluate.resamples,
             device=choose_device(options.device),
             console=console,

@@ -30,8 +30,8 @@ SMALLEST_PX = 64
 BATCH = 4
 RULE = (
     f"one point for each true object of at least {SMALLEST_PX} px, its pixel farthest from the "
-    "border, in a window around it of the model's size; of SAM's three masks the one that SAM "
-    "scores best; IoU with the object inside the window"
+    "border, in a window of the rows' size around it; of SAM's three masks the one that SAM scores "
+    "best; IoU with the object inside the window"
 )
 Image = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -52,7 +52,12 @@ class Asked:
 
 @torch.inference_mode()
 def ask(
-    segmenter: Segmenter, samples: Sequence[Sample], *, objects: int, console: Console
+    segmenter: Segmenter,
+    samples: Sequence[Sample],
+    *,
+    objects: int,
+    window: tuple[int, int],
+    console: Console,
 ) -> list[Asked]:
     """Ask base and tuned SAM for the same objects, at most so many, drawn evenly by name."""
     found: list[Asked] = []
@@ -62,7 +67,7 @@ def ask(
         labels = objects_in(sample)
         for first in range(0, len(chosen[index]), BATCH):
             numbers = chosen[index][first : first + BATCH]
-            cuts = [_cut(sample.image, labels == n, segmenter.config.window) for n in numbers]
+            cuts = [_cut(sample.image, labels == n, window) for n in numbers]
             tuned = _answers(segmenter, cuts)
             with segmenter.adapters_disabled():
                 base = _answers(segmenter, cuts)
@@ -129,7 +134,7 @@ def _answers(
         pixels.to(device), points=points.to(device), labels=labels.to(device)
     )
     best = logits[torch.arange(len(cuts)), scores.argmax(1)][:, None]
-    masks = F.interpolate(best, segmenter.config.window, mode="bilinear")[:, 0] > 0
+    masks = F.interpolate(best, pixels.shape[2:], mode="bilinear")[:, 0] > 0
     found = []
     for mask, (_, truth, _) in zip(masks.cpu().numpy(), cuts, strict=True):
         found.append(iou(count(mask, truth), empty="zero") or 0.0)
@@ -158,15 +163,16 @@ def forgetting(
     samples: Sequence[Sample],
     *,
     objects: int,
+    window: tuple[int, int],
     resamples: int,
     device: torch.device | str,
     console: Console,
 ) -> dict[str, Any]:
     """Load a checkpoint and say what its adapters cost SAM's own decoder on true objects."""
     segmenter, meta = load_checkpoint(folder, device=device)
-    asked = ask(segmenter, samples, objects=objects, console=console)
+    asked = ask(segmenter, samples, objects=objects, window=window, console=console)
     facts = told(asked, resamples=resamples) | {
-        "window": list(segmenter.config.window),
+        "window": list(window),
         "steps": meta.steps,
         "classes": list(meta.classes),
         "base_sha256": meta.base_sha256,

@@ -7,6 +7,7 @@ import pytest
 
 from sam_crack.config.schema import DataConfig
 from sam_crack.data.opening import draw, hold_out, open_splits
+from sam_crack.data.store import Store
 from sam_crack.errors import BadInput, UsageError
 from tests.studies.tiny_road import split_road, write_road
 
@@ -57,3 +58,15 @@ def test_what_leaves_nothing_or_is_shared_is_refused(road):
         open_splits(DataConfig(), seed=0)
     with pytest.raises(BadInput, match="hold_out"):
         hold_out(open_splits(road, seed=0)[1], 1, seed=0)
+
+
+def test_a_store_is_parted_and_drawn_from_like_a_data_set(tmp_path):
+    facts = [
+        {"id": f"f{n}", "file": f"{n}.bin", "split": "train", "group": f"g{n // 2}"}
+        for n in range(8)
+    ]
+    store = Store(root=tmp_path, name="dnit", classes=(), entries=tuple(facts))
+    rest, held = hold_out(store, 3, seed=1)
+    assert (len(rest), len(held)) == (4, 4)
+    assert not {one.group for one in rest.records} & {one.group for one in held.records}
+    assert set(ids(draw(rest, 1, seed=1))) < set(ids(draw(rest, 3, seed=1))) < set(ids(rest))

@@ -13,10 +13,12 @@ import pytest
 
 from sam_crack.console import Console
 from sam_crack.data.dataset import open_dataset
+from sam_crack.data.sets.pannuke import tissue_of
 from sam_crack.errors import BadInput, UsageError
 from sam_crack.measure.tally import LOWER_IS_BETTER
 from sam_crack.studies import evaluation_page, scoring
 from sam_crack.studies.evaluation_tasks import Ruler, choose_ruler
+from tests.data.sets.fake_medical import write_pannuke
 from tests.studies.test_evaluation import free_port
 from tests.studies.tiny_tissue import TYPES, write_tissue, write_typed_checkpoint
 
@@ -173,6 +175,20 @@ def test_the_data_decide_what_is_scored(tissue):
     assert choose_ruler("foreground", samples, TYPES) == Ruler()
     with pytest.raises(UsageError, match="at least two classes"):
         choose_ruler("classes", samples, ("nucleus",))
+
+
+def test_pannuke_is_averaged_over_its_tissues(tmp_path):
+    write_pannuke(tmp_path)
+    samples = open_dataset("pannuke", tmp_path)
+    ruler = choose_ruler("auto", samples, [each.name for each in samples.classes])
+    named = sorted({tissue_of(record.id) for record in samples.records})
+    assert ruler.tissues == tuple(named)
+    assert len(named) > 1
+    assert ruler.headlines[:2] == ("bpq@pannuke", "mpq@pannuke")
+    sums = ruler.count(said(samples[1], samples[1].mask), samples[1], threshold=0.5, empty="skip")
+    row = named.index(tissue_of(samples[1].id))
+    assert sums["bpq_tissues"][row].tolist() == [1, 1]
+    assert sums["bpq_tissues"].sum() == 2
 
 
 def test_the_checkpoint_alone_decides_the_threshold(evaluate, checkpoint, tmp_path, run_cli):
