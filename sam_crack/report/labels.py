@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sam_crack import durable
 from sam_crack.data.formats.rle import mask_to_counts, pack_counts
-from sam_crack.infer.rows import write_lines
+from sam_crack.infer.rows import aside, write_lines
 from sam_crack.measure.pixels import Patch
 from sam_crack.report.markup import clean
 
@@ -38,35 +38,43 @@ class LabelledFrame:
 
 
 def write_coco(path: Path, frames: Iterable[LabelledFrame]) -> None:
-    """Write COCO: one annotation per crack, as compressed run lengths."""
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
-    for number, frame in enumerate(frames, 1):
-        height, width = frame.size
-        images.append({"id": number, "file_name": frame.file, "height": height, "width": width})
-        for patch in frame.patches:
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": number,
-                    "category_id": 1,
-                    "iscrowd": 0,
-                    "area": int(patch.pixels.sum()),
-                    "bbox": [patch.left, patch.top, *patch.pixels.shape[::-1]],
-                    "segmentation": {
-                        "size": [height, width],
-                        "counts": pack_counts(_whole_counts(patch, frame.size)),
-                    },
-                    "attributes": frame.facts.get(patch.id, {}),
-                }
-            )
-    document = {
+    """Write COCO: one annotation per crack, as compressed run lengths, each written as it comes."""
+    head = {
         "info": {"description": "cracks found by sam-crack"},
-        "images": images,
         "categories": [{"id": 1, "name": CLASS}],
-        "annotations": annotations,
     }
-    durable.write_text(path, json.dumps(document, separators=(",", ":"), allow_nan=False) + "\n")
+    images: list[str] = []
+    count = 0
+    with aside(path) as file:
+        file.write(_json(head)[:-1] + ',"annotations":[')
+        for number, frame in enumerate(frames, 1):
+            height, width = frame.size
+            image = {"id": number, "file_name": frame.file, "height": height, "width": width}
+            images.append(_json(image))
+            for patch in frame.patches:
+                count += 1
+                annotation = _annotation(patch, frame) | {"id": count, "image_id": number}
+                file.write("," * (count > 1) + _json(annotation))
+        file.write('],"images":[' + ",".join(images) + "]}\n")
+
+
+def _annotation(patch: Patch, frame: LabelledFrame) -> dict[str, Any]:
+    """Return what COCO says of one crack, but for its numbers."""
+    return {
+        "category_id": 1,
+        "iscrowd": 0,
+        "area": int(patch.pixels.sum()),
+        "bbox": [patch.left, patch.top, *patch.pixels.shape[::-1]],
+        "segmentation": {
+            "size": [*frame.size],
+            "counts": pack_counts(_whole_counts(patch, frame.size)),
+        },
+        "attributes": frame.facts.get(patch.id, {}),
+    }
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
 def _whole_counts(patch: Patch, size: tuple[int, int]) -> list[int]:
