@@ -72,7 +72,7 @@ class Gate:
             spans.append((max(0, int(np.floor(first))), min(side, int(np.ceil(last)))))
         return spans[0], spans[1]
 
-    @lru_cache(maxsize=64)  # noqa: B019 - gates are few and small; the same piece is one object
+    @lru_cache(maxsize=16)  # noqa: B019 - gates are few and small; the same piece is one object
     def piece(self, top: float, left: float, bottom: float, right: float) -> Gate:
         """Return the gate of a part of the frame, its edges given as shares of the frame."""
         rows, columns = self.weight.shape

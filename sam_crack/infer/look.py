@@ -15,7 +15,7 @@ from sam_crack.infer.gate import Gate
 from sam_crack.infer.stitch import Stitcher
 from sam_crack.infer.windows import WindowPlan
 
-MAX_FADES = 8  # each is as large as a canvas; strips of one frame have one each
+MAX_FADES = 4  # each is as large as a canvas; the strips of one frame have one each
 
 
 @dataclass(eq=False, kw_only=True)
@@ -80,13 +80,17 @@ class Batch:
         return cls(torch.zeros(count, *window, 3, dtype=torch.uint8, pin_memory=pinned))
 
     def put(self, look: Look, number: int, image: NDArray[np.uint8]) -> None:
-        """Copy a window; past the frame, its last row and column are repeated."""
+        """Copy a window; past the frame, it is mirrored.
+
+        Rows that are repeated look like nothing a model was taught: where a frame filled a quarter
+        of a window, that alone hid most of what was there.
+        """
         _, height, width, _ = self.pixels.shape
         y, x = look.plan.corners[number]
         seen = image[y : y + height, x : x + width]
         below, right = height - seen.shape[0], width - seen.shape[1]
         if below or right:
-            seen = cv2.copyMakeBorder(seen, 0, below, 0, right, cv2.BORDER_REPLICATE)
+            seen = cv2.copyMakeBorder(seen, 0, below, 0, right, cv2.BORDER_REFLECT_101)
         self.pixels[len(self.owners)].numpy()[:] = seen
         self.owners.append((look, number))
 
