@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sam_crack.errors import UsageError
+
 
 @dataclass(frozen=True)
 class Range:
@@ -26,6 +28,17 @@ class Range:
             f"at most {self.high:.12g}"
             if self.low is None
             else f"{self.low:.12g} to {self.high:.12g}"
+        )
+
+
+def need_span(name: str, span: tuple[float, float], *, within: tuple[float, float]) -> None:
+    """Refuse two numbers that are no smallest and largest one within bounds."""
+    low, high = span
+    if not within[0] <= low <= high <= within[1]:
+        raise UsageError(
+            f"{name}: {low:g},{high:g}",
+            f"smallest before largest, {within[0]:g} to {within[1]:g}",
+            "write 1,1 for none, or for example 0.25,2",
         )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from sam_crack.config.fields import Range
+from sam_crack.config.fields import Range, need_span
 from sam_crack.errors import UsageError
 
 BackboneName = Literal["tiny", "mobile_sam", "lite_medsam", "vit_b", "vit_l", "vit_h"]
@@ -26,8 +26,6 @@ AdapterMethod = Literal[
 ]
 Target = Literal["q", "k", "v", "qkv", "proj", "mlp"]
 HeadKind = Literal["pyramid", "sam", "hires"]
-MIN_SCALE = 0.05
-"""A crop shrunk more than this would be cut from half a gigapixel."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,13 +157,7 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         """Refuse factors that no crop can be resized by."""
-        low, high = self.scale
-        if not MIN_SCALE <= low <= high <= 1 / MIN_SCALE:
-            raise UsageError(
-                f"data.scale: {low:g},{high:g}",
-                f"smallest before largest factor, {MIN_SCALE:g} to {1 / MIN_SCALE:g}",
-                "write 1,1 for none, or for example 0.25,2",
-            )
+        need_span("data.scale", self.scale, within=(0.05, 20))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,15 +47,14 @@ def fit(run: Run, *, resume: bool = False) -> FitResult:
     model, prepared = accelerator.prepare(cached.module if cached else segmenter, optimizer)
     kept = Kept(run, optimizer)  # after preparing, which may leave each process a part
     start = take_up(run, kept) if resume else 0
-    log = tracking.Log(
-        run.folder / "metrics.jsonl", keep_through=start, write=accelerator.is_main_process
-    )
+    log = tracking.Log(run.folder, keep_through=start, write=accelerator.is_main_process)
     steps = cached.batches(start) if cached else batches(run, start)
     bad_steps, at_rest, pace = 0, memory.peak_bytes(accelerator.device), Pace(run, start)
 
     with run.stop:
         if kept.watch.owed:
             log.validation(_validate(run, kept, start))
+            save(run, kept, start)
         last = start if kept.watch.lost_patience else settings.steps
         for step in (bar := run.console.bar(range(start, last), "train", unit="step")):
             began = time.perf_counter()
@@ -75,8 +74,7 @@ def fit(run: Run, *, resume: bool = False) -> FitResult:
 
             seconds = time.perf_counter() - began
             told = {"loss": loss, "lr": rate, "foreground": foreground, "seconds": seconds}
-            log.step(step + 1, told)
-            _report(run, step + 1, told, doubt=kept.watch.batch(foreground))
+            _report(run, log, step + 1, told, doubt=kept.watch.batch(foreground))
             bar.set_postfix_str(pace.after(step + 1, loss=loss, seconds=seconds), refresh=False)
             if _due(step + 1, settings.validate_every, settings.steps):
                 log.validation(_validate(run, kept, step + 1))
@@ -115,8 +113,11 @@ def _validate(run: Run, kept: Kept, step: int) -> Validation:
     return found
 
 
-def _report(run: Run, step: int, values: dict[str, float], *, doubt: str | None) -> None:
-    """Tell the tracker about a step, and the person when something is odd."""
+def _report(
+    run: Run, log: tracking.Log, step: int, values: dict[str, float], *, doubt: str | None
+) -> None:
+    """Record a step, and tell the person when something is odd."""
+    log.step(step, values)
     if run.accelerator.is_main_process:
         run.tracker.log(step, values)
         if doubt is not None:

@@ -14,12 +14,12 @@ Row = dict[str, object]
 class Log:
     """Appends to `metrics.jsonl`; a resumed run first drops the lines it will write again."""
 
-    def __init__(self, path: Path, *, keep_through: int, write: bool = True) -> None:
+    def __init__(self, folder: Path, *, keep_through: int, write: bool = True) -> None:
         """Keep the lines up to a step, and continue after them; one process writes for all."""
-        self.path, self.write = path, write
-        self.rows = [row for row in _read(path) if int(str(row["step"])) <= keep_through]
+        self.path, self.write = folder / "metrics.jsonl", write
+        self.rows = [row for row in _read(self.path) if int(str(row["step"])) <= keep_through]
         if write:
-            path.write_text("".join(json.dumps(row) + "\n" for row in self.rows))
+            self.path.write_text("".join(json.dumps(row) + "\n" for row in self.rows))
 
     def step(self, step: int, values: Mapping[str, float]) -> None:
         """Record one optimiser step: loss, rate, share of foreground seen, seconds."""

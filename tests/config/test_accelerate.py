@@ -40,3 +40,8 @@ def test_fsdp_is_the_second_version_and_wraps_our_blocks():
     settings = load_config_from_file(str(FOLDER / "fsdp2.yaml")).fsdp_config
     assert settings["fsdp_version"] == 2
     assert hasattr(vit, settings["fsdp_transformer_layer_cls_to_wrap"])
+
+
+def test_the_readme_says_when_to_take_each_file():
+    text = (FOLDER / "README.md").read_text()
+    assert all(f"`{name}.yaml`" in text for name in KINDS)

@@ -116,6 +116,7 @@ def test_stopped_in_a_validation_and_resumed_equals_unbroken(
     assert len(seen) == 1 + 2 * (step // 3 - 1)
     assert not any(row["step"] == step and "validation" in row for row in rows(tmp_path / "cut"))
     resumed = session(tmp_path / "cut", config).fit(resume=True)
+    assert session(tmp_path / "cut", config).fit(resume=True).best == resumed.best
     assert same_weights(tmp_path / "cut", tmp_path / "whole")
     one, other = (
         [row["validation"] for row in rows(tmp_path / name) if "validation" in row]
