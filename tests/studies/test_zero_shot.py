@@ -24,6 +24,8 @@ def drawn(draw, size=(64, 96)):
 def test_points_are_spread_evenly():
     places = zero_shot.spread_places(torch.zeros(1, 1, 40, 80), 8)[0]
     assert places.tolist() == [[y, x] for y in (10.0, 30.0) for x in (10.0, 30.0, 50.0, 70.0)]
+    low = zero_shot.spread_places(torch.zeros(1, 1, 60, 80), 8, first=20)[0]
+    assert (low - places).tolist() == [[20.0, 0.0]] * 8
 
 
 def test_the_thinnest_dark_places_are_found_before_broad_and_bright_ones():
@@ -34,6 +36,7 @@ def test_the_thinnest_dark_places_are_found_before_broad_and_bright_ones():
     places = zero_shot.dark_places(grey, 3, 8)[0]
     assert ((places[:, 0] - 41).abs() <= 3).all()
     assert len({tuple(place) for place in places.tolist()}) == 3
+    assert (zero_shot.dark_places(grey, 3, 8, first=60)[0][:, 0] >= 60).all()
 
 
 def test_a_line_is_dug_out_of_a_quiet_road_not_out_of_grass():
