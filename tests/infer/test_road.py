@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from sam_crack.errors import BadInput, UsageError
-from sam_crack.infer.gate import RAMP
+from sam_crack.infer.gate import RAMP, count_gate, gate_scores
 from sam_crack.infer.road import WIDER, parse_road
 
 SIZE = (1000, 1600)
@@ -172,3 +172,19 @@ def test_what_earlier_frames_decide_is_refused_alone(text):
     assert parse_road(text).every > 1
     with pytest.raises(UsageError, match="use auto"):
         parse_road(text, alone=True)
+
+
+@pytest.mark.realdata
+def test_a_prior_of_real_frames_holds_for_road_never_seen(data_root, tmp_path):
+    def damage(split):
+        names = (data_root / "dnit" / f"{split}.txt").read_text().split()[::4]
+        for name in names:
+            path = data_root / "dnit" / "Dataset" / name / f"{name}_CRACK.png"
+            yield cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) > 127
+
+    heat = [cv2.resize(m * 1.0, (144, 90), interpolation=cv2.INTER_AREA) for m in damage("train")]
+    gate = parse_road(save(tmp_path / "h.npy", np.mean(heat, axis=0)))
+    counts = sum(count_gate(gate.gate(mask.shape), mask) for mask in damage("test"))
+    scores = gate_scores(counts)
+    assert scores["gate_missed"] < 0.01
+    assert 0.5 < scores["gate_share"] < 0.75
