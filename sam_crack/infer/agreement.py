@@ -1,16 +1,29 @@
-"""Which scale suits a model, told without labels: where it is sure, and other scales agree."""
+"""Which scale suits a model, told without labels: where it is sure, and stays so nearby."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sam_crack.infer.predict import Predictor
 from sam_crack.infer.prediction import Image
 from sam_crack.infer.scale import GRID, grid_for
 from sam_crack.infer.scale_search import Maps, look_at_scales
+
+LEAST = 1e-9
+"""Stands for nothing where nothing is divided by."""
+
+
+def _prob(levels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return np.asarray(levels / np.float32(255), np.float32)
+
+
+def _sum(values: NDArray[np.floating[Any]]) -> float:
+    return float(values.sum(dtype=np.float64))
 
 
 def _zeros() -> dict[float, float]:
@@ -21,32 +34,47 @@ def _zeros() -> dict[float, float]:
 class Agreement:
     """Sums over frames from which the score of every factor follows.
 
-    With p the probability in one scale and q the mean of those in all others, the score of a scale
-    is 2 sum(p p q) / sum(p + q): their soft Dice, in which a pixel counts as much as p is sure of
-    it. At a wrong scale a model finds what no other scale does (q is small), misses what the
-    others find (q grows below), or does not believe in it (p is small); a scale is judged by all
-    three. The same sums over all frames, so that a frame counts by how much is found in it.
+    A model that works at a scale finds the same in frames that are half an octave larger or
+    smaller, and is sure of it: that is what it was taught within the range of its training. Away
+    from it, what it finds comes and goes with every step, or stays and is not believed. So with p
+    the probability in one scale and q the mean of those in the scales next to it, the score is
+    their soft Dice, 2 sum(min(p, q)) / sum(p + q), times how sure the model is of what it finds,
+    sum(p p) / sum(p). Scales further off have no say: they are wrong in their own ways, and how
+    many of them there are is an accident of the grid. The sums run over all frames, so that a
+    frame counts by how much is found in it.
     """
 
     shared: dict[float, float] = field(default_factory=_zeros)
-    """Sum of p p q."""
-    total: dict[float, float] = field(default_factory=_zeros)
+    """Sum of min(p, q)."""
+    either: dict[float, float] = field(default_factory=_zeros)
     """Sum of p + q, halved."""
+    sure: dict[float, float] = field(default_factory=_zeros)
+    """Sum of p p."""
+    found: dict[float, float] = field(default_factory=_zeros)
+    """Sum of p."""
 
     def add(self, maps: Maps) -> None:
         """Take in one frame, seen in several scales."""
-        everything = np.zeros(next(iter(maps.values())).shape, np.float32)
-        for prob in maps.values():
-            everything += prob
-        for factor, prob in maps.items():
-            own = prob.astype(np.float32) / 255
-            others = (everything / 255 - own) / max(1, len(maps) - 1)
-            self.shared[factor] += float((own * own * others).sum(dtype=np.float64))
-            self.total[factor] += float((own + others).sum(dtype=np.float64)) / 2
+        factors = sorted(maps)
+        for place, factor in enumerate(factors):
+            near = [*factors[max(0, place - 1) : place], *factors[place + 1 : place + 2]]
+            if near:
+                own = _prob(maps[factor])
+                beside = np.asarray(sum(_prob(maps[one]) for one in near) / len(near), np.float32)
+                self.shared[factor] += _sum(np.minimum(own, beside))
+                self.either[factor] += (_sum(own) + _sum(beside)) / 2
+                self.sure[factor] += _sum(own * own)
+                self.found[factor] += _sum(own)
 
     def scores(self, factors: Iterable[float]) -> dict[float, float]:
         """Return the score of each factor, 0 to 1."""
-        return {one: self.shared[one] / max(self.total[one], 1e-9) for one in factors}
+        return {
+            one: self.shared[one]
+            / max(self.either[one], LEAST)
+            * self.sure[one]
+            / max(self.found[one], LEAST)
+            for one in factors
+        }
 
 
 def agree(predictor: Predictor, images: Iterable[Image]) -> tuple[float, dict[float, float]]:

@@ -3,6 +3,7 @@ import dataclasses
 import pytest
 
 from sam_crack.config.schema import DataConfig
+from sam_crack.data.opening import open_samples
 from sam_crack.measure.camera import Camera
 from sam_crack.measure.road_scale import millimetres_across
 from sam_crack.model.checkpoint import load_checkpoint
@@ -40,3 +41,13 @@ def test_a_run_keeps_it_in_its_checkpoint(tmp_path):
     _, meta = load_checkpoint(tmp_path)
     assert meta.scale == shown_scale(bars(4), TINY.data)
     assert meta.scale.width_px > 0
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize(
+    ("name", "classes", "width"), [("dnit", ("crack",), 3.3), ("uav", (), 4.9), ("cfd", (), 3.8)]
+)
+def test_the_lines_of_real_sets_are_a_few_pixels_wide(data_root, name, classes, width):
+    samples = open_samples(name, data_root / name, classes=classes)
+    shown = shown_scale(samples, DataConfig(name=name, scale=(0.5, 2.0)), at_most=12)
+    assert shown.width_px == pytest.approx(width, rel=0.35)
