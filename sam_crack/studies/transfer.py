@@ -18,7 +18,7 @@ from sam_crack.studies.compare import finish_row, is_finished
 from sam_crack.studies.compare_plan import pick_rows
 from sam_crack.studies.opponents import is_opponent
 from sam_crack.studies.transfer_forget import forgetting
-from sam_crack.studies.transfer_page import say_transfer, write_transfer
+from sam_crack.studies.transfer_page import Outcome, say_transfer, write_transfer
 from sam_crack.studies.transfer_plan import TransferPlan, read_transfer
 from sam_crack.studies.transfer_results import found_so_far
 from sam_crack.studies.zero_shot import is_zero_shot
@@ -63,7 +63,8 @@ def run_transfer(options: TransferOptions, console: Console) -> dict[str, object
                     raise
                 not_run[row.name] = str(error)
                 console.warn(f"{row.name} is not run: {error}")
-            write_transfer(folder, plan, found_so_far(plan, folder), {}, not_run)
+            so_far = Outcome(found=found_so_far(plan, folder), not_run=not_run)
+            write_transfer(folder, plan, so_far)
         for name in plan.forget.of if plan.forget else ():
             try:
                 forgotten[name] = _forgotten(name, plan, folder, options, console)
@@ -71,8 +72,9 @@ def run_transfer(options: TransferOptions, console: Console) -> dict[str, object
                 not_run[f"forget {name}"] = str(error)
                 console.warn(f"what {name} forgets is not asked: {error}")
         found = found_so_far(plan, folder)
-        write_transfer(folder, plan, found, forgotten, not_run)
-    say_transfer(plan, found, forgotten, not_run, console)
+        outcome = Outcome(found=found, forgotten=forgotten, not_run=not_run)
+        write_transfer(folder, plan, outcome)
+    say_transfer(plan, outcome, console)
     console.say(f"table, curve and page: {folder}")
     return {
         "out": folder,

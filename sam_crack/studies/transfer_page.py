@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,23 +25,28 @@ MARKDOWN, PAGE, TABLE = "transfer.md", "report.html", "transfer.json"
 Forgotten = Mapping[str, Mapping[str, Any]]
 
 
-def write_transfer(
-    folder: Path,
-    plan: TransferPlan,
-    found: Sequence[Found],
-    forgotten: Forgotten,
-    not_run: Mapping[str, str],
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a transfer has come to so far."""
+
+    found: Sequence[Found]
+    forgotten: Forgotten = field(default_factory=dict)
+    """Checkpoint or row to what SAM's own decoder lost by its adapters."""
+    not_run: Mapping[str, str] = field(default_factory=dict)
+    """Row to why it is missing."""
+
+
+def write_transfer(folder: Path, plan: TransferPlan, outcome: Outcome) -> None:
     """Write what is finished so far."""
-    plots = draw_curves(found)
+    plots = draw_curves(outcome.found)
     for name, image in plots.items():
         durable.write_bytes(folder / f"{name}.png", image)
     tables = [
-        ("Rows", *rows_of(plan, found)),
-        ("What SAM's own decoder lost", *forgotten_of(forgotten)),
-        ("What others have published", *published_of(plan, found)),
+        ("Rows", *rows_of(plan, outcome.found)),
+        ("What SAM's own decoder lost", *forgotten_of(outcome.forgotten)),
+        ("What others have published", *published_of(plan, outcome.found)),
     ]
-    rules = rules_of(plan, found, not_run)
+    rules = rules_of(plan, outcome)
     text = [f"# {plan.compared.title}", ""]
     for title, header, lines in tables:
         if lines:
@@ -48,21 +54,11 @@ def write_transfer(
     text += [*(f"![{name}]({name}.png)" for name in plots), ""]
     text += ["## Rules", "", *(f"* {rule}" for rule in rules)]
     durable.write_text(folder / MARKDOWN, "\n".join(text) + "\n")
-    facts = {
-        "title": plan.compared.title,
-        "data": plan.data.name,
-        "baseline": plan.compared.baseline,
-        "headlines": list(found[0].headlines) if found else [],
-        "validated_on": list(plan.validated),
-        "rows": {one.row.name: one.facts for one in found},
-        "forgotten": dict(forgotten),
-        "not_run": dict(not_run),
-        "rules": rules,
-    }
+    facts = _facts(plan, outcome) | {"rules": rules}
     durable.write_text(folder / TABLE, json.dumps(facts, indent=1) + "\n")
     report = page.Report(
         title=plan.compared.title,
-        subtitle=f"{len(found)} of {len(plan.compared.rows)} rows",
+        subtitle=f"{len(outcome.found)} of {len(plan.compared.rows)} rows",
         sections=[
             *(
                 page.Table(title=title, columns=[page.Column(name=n) for n in header], rows=lines)
@@ -79,6 +75,22 @@ def write_transfer(
         footer=f"sam-crack {__version__}",
     )
     write_report(folder / PAGE, report)
+
+
+def _facts(plan: TransferPlan, outcome: Outcome) -> dict[str, Any]:
+    """Return what `transfer.json` holds beside the rules."""
+    found = outcome.found
+    return {
+        "title": plan.compared.title,
+        "data": plan.data.name,
+        "baseline": plan.compared.baseline,
+        "headlines": list(found[0].headlines) if found else [],
+        "validated_on": list(plan.validated),
+        "rows": {one.row.name: one.facts for one in found},
+        "forgotten": dict(outcome.forgotten),
+        "not_run": dict(outcome.not_run),
+        "published": [asdict(one) for one in PUBLISHED.get(plan.data.name, ())],
+    }
 
 
 def rows_of(plan: TransferPlan, found: Sequence[Found]) -> tuple[list[str], list[list[str]]]:
@@ -173,9 +185,9 @@ def _protocol(one: Found) -> str:
     )
 
 
-def rules_of(plan: TransferPlan, found: Sequence[Found], not_run: Mapping[str, str]) -> list[str]:
+def rules_of(plan: TransferPlan, outcome: Outcome) -> list[str]:
     """Say in words what the figures rest on."""
-    first = plan.compared.rows[0]
+    first, found, not_run = plan.compared.rows[0], outcome.found, outcome.not_run
     rules = [
         "thresholds and the step that is kept are chosen on held-out images "
         f"({len(plan.validated)}), which no row learns from or is scored on; they are not counted "
@@ -223,18 +235,12 @@ def draw_curves(found: Sequence[Found]) -> dict[str, bytes]:
     return {"curve": learning_curve(methods, score=score_name, note=found[0].row.scored_on)}
 
 
-def say_transfer(
-    plan: TransferPlan,
-    found: Sequence[Found],
-    forgotten: Forgotten,
-    not_run: Mapping[str, str],
-    console: Console,
-) -> None:
+def say_transfer(plan: TransferPlan, outcome: Outcome, console: Console) -> None:
     """Print the tables and their rules."""
-    for header, lines in (rows_of(plan, found), forgotten_of(forgotten)):
+    for header, lines in (rows_of(plan, outcome.found), forgotten_of(outcome.forgotten)):
         if lines:
             console.table(header, lines)
-    for rule in rules_of(plan, found, not_run):
+    for rule in rules_of(plan, outcome):
         console.say(rule)
 
 

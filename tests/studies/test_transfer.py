@@ -26,11 +26,11 @@ PLAN = {
     "base": {
         "model": {
             "backbone": {"name": "tiny", "pretrained": False},
-            "head": {"width": 8},
+            "head": {"width": 8, "boundary": True},
             "window": [64, 64],
         },
         "data": {"name": "consep", "hold_out": 2, "classes": ["epithelial", "inflammatory"]},
-        "train": {"steps": 2, "batch_size": 2, "warmup": 0, "validate_every": 0, "save_every": 1},
+        "train": {"steps": 2, "batch_size": 2, "warmup": 0, "validate_every": 0},
     },
     "evaluate": {"split": "test", "resamples": 20},
     "images": [1, 20],
@@ -45,6 +45,7 @@ def plan_with(checkpoint, **changes):
     text = json.dumps(PLAN | changes).replace("CHECKPOINT", str(checkpoint))
     plan = json.loads(text)
     plan["base"]["model"]["head"]["num_classes"] = 2
+    plan["base"]["train"] |= {"save_every": 1, "losses": {"bce": 1, "dice": 1, "rim": 1}}
     return plan
 
 
