@@ -56,7 +56,15 @@ def read_plan(
         root: folder of the data set of `base`, in place of the one in the file.
         roots: folders of data sets by name.
     """
-    return plan_of(read_overlay(file), file, root=root, roots=roots)
+    plan = plan_of(read_overlay(file), file, root=root, roots=roots)
+    for row in plan.rows:
+        if row.evaluate.task in ("auto", "classes"):
+            raise UsageError(
+                f"{file}: {row.name}: evaluate: task {row.evaluate.task}",
+                "foreground or instances: the table is of foreground",
+                "use `sam-crack transfer`, whose table is of the task",
+            )
+    return plan
 
 
 def plan_of(

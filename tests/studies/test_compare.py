@@ -166,6 +166,7 @@ def test_the_key_holds_what_decides_the_result(tmp_path, road):
         ({"baseline": "best"}, "one of lora"),
         ({"budget": 3}, "one of title"),
         ({"evaluate": {"split": "test", "threshold": 0.4}}, "threshold"),
+        ({"evaluate": {"task": "classes"}}, "sam-crack transfer"),
     ],
 )
 def test_mistakes_in_the_file_are_named_before_anything_is_trained(tmp_path, road, changes, says):
@@ -197,13 +198,15 @@ def stand_ins(folder):
     return {name: folder / name for name in ("uav", "paveseg")}
 
 
-def test_the_ablation_begins_with_the_row_of_the_comparison(road):
-    folder = SHIPPED[0].parent
+def test_comparisons_share_what_they_train(road, tmp_path):
+    folder, roots = SHIPPED[0].parent, stand_ins(tmp_path)
     rows = {
-        name: {row.name: row for row in read_plan(folder / f"{name}.yaml", root=road).rows}
-        for name in ("dnit", "ablation")
+        name: {row.name: row for row in read_plan(folder / name, root=road, roots=roots).rows}
+        for name in ("dnit.yaml", "ablation.yaml", "other_roads.yaml")
     }
-    assert rows["ablation"]["lora"].key == rows["dnit"]["lora"].key
+    assert rows["ablation.yaml"]["lora"].key == rows["dnit.yaml"]["lora"].key
+    for name in ("unet", "lora"):
+        assert rows["other_roads.yaml"][f"{name}@dnit"].key == rows["dnit.yaml"][name].key
 
 
 @pytest.mark.weights
