@@ -124,6 +124,7 @@ def write_state(path: Path, state: Mapping[str, Tensor], header: Mapping[str, st
             torch.save(dict(state), aside)
         else:
             save_file(dict(state), aside, metadata=dict(header))
+        aside.chmod(0o644)  # safetensors keeps files to their owner
         durable.sync(aside)
         aside.replace(path)
     except BaseException:

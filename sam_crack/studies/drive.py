@@ -28,7 +28,6 @@ from sam_crack.infer.stride import parse_stride
 from sam_crack.measure.camera_file import load_camera
 from sam_crack.model.checkpoint import load_checkpoint
 from sam_crack.model.segmenter import Segmenter
-from sam_crack.studies.drive_finish import finish_drive
 from sam_crack.studies.drive_folder import (
     RUNS,
     choose_folder,
@@ -36,7 +35,7 @@ from sam_crack.studies.drive_folder import (
     settings_of,
 )
 from sam_crack.studies.drive_map import make_placer, station_of
-from sam_crack.studies.drive_parts import lock_run, open_part, sum_up_parts
+from sam_crack.studies.drive_parts import lock_run, open_part, sum_up
 from sam_crack.studies.drive_plan import check_options, expected_frames, first_screen, rehearse
 from sam_crack.studies.drive_writer import Writer
 
@@ -65,7 +64,7 @@ def run_predict(options: PredictOptions, console: Console) -> dict[str, object]:
         return rehearse(
             options, stream, looker.frames, looker.window, threshold=threshold, console=console
         )
-    folder, waiting = choose_folder(options, share), list[int]()
+    folder = choose_folder(options, share)
     with lock_run(folder, share), _open(folder, options, settings, share) as log:
         known = len(log)
         for line in first_screen(stream, looker.window, options, threshold=threshold, known=known):
@@ -73,15 +72,10 @@ def run_predict(options: PredictOptions, console: Console) -> dict[str, object]:
         writer = Writer(folder=folder, log=log, stream=stream, options=options, camera=camera)
         began = time.perf_counter()
         interrupted = _stream(looker, writer, console)
-        seconds = time.perf_counter() - began
-        if share.parts == 1:
-            frames = len(log) - known
-            summary = finish_drive(
-                writer, placer, facts, seconds=seconds, frames=frames, console=console
-            )
-        elif not interrupted:
-            summary, waiting = sum_up_parts(
-                writer, placer, facts, share=share, seconds=seconds, console=console
+        seconds, frames = time.perf_counter() - began, len(log) - known
+        if not (interrupted and share.parts > 1):
+            summary, waiting = sum_up(
+                writer, placer, facts, share=share, taken=(seconds, frames), console=console
             )
     if interrupted:
         raise Interrupted(

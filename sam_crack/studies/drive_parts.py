@@ -70,17 +70,35 @@ def open_part(
         return FrameLog(part_file(folder, share, "jsonl"), before=folder / LOG)
 
 
-def sum_up_parts(
+def sum_up(
     writer: Writer,
     placer: Placer | None,
     facts: dict[str, Any],
     *,
     share: Share,
-    seconds: float,
+    taken: tuple[float, int],
     console: Console,
 ) -> tuple[dict[str, Any], list[int]]:
-    """End one part, and the whole drive if it was the last; also return the parts not yet done."""
+    """End this process's part, and the whole drive if it was the last.
+
+    Args:
+        writer: What wrote the frames.
+        placer: Places frames on the track, where there is one.
+        facts: Of the model, for the summary.
+        share: Which part this is; one of one is the whole.
+        taken: The seconds that looking took now, and for how many frames.
+        console: For the progress of what takes long.
+
+    Returns:
+        What was found, and the parts that are not yet done.
+    """
     folder, stream = writer.folder, writer.stream
+    seconds, frames = taken
+    if share.parts == 1:
+        summary = finish_drive(
+            writer, placer, facts, seconds=seconds, frames=frames, console=console
+        )
+        return summary, []
     waiting = finish_part(writer.log, stream, share, seconds)
     if waiting:
         errors = [error.row() for error in stream.errors]

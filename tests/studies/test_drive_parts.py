@@ -117,6 +117,27 @@ def test_a_killed_part_goes_on(predict, whole, tmp_path):
     assert len(everything(out)["frames.jsonl"]) == len(whole["frames.jsonl"])
 
 
+def test_a_part_that_is_stopped_is_not_taken_for_done(predict, whole, tmp_path, monkeypatch):
+    from sam_crack.infer.frame_log import FrameLog
+
+    out, real = tmp_path / "out", FrameLog.append
+
+    def stopping(log, record):
+        if len(log) == 2:
+            raise KeyboardInterrupt
+        real(log, record)
+
+    predict(out, *part(0, of=2))
+    with monkeypatch.context() as patch:
+        patch.setattr(FrameLog, "append", stopping)
+        code, answer = predict(out, *part(1, of=2))
+    assert code == 130
+    assert "stopped after 2 frames" in answer["error"]
+    assert not (out / "part-1-of-2.json").exists()
+    predict(out, *part(1, of=2), "--continue")
+    assert everything(out) == whole
+
+
 @pytest.mark.parametrize("at", range(4))
 def test_the_last_part_may_die_at_any_file(predict, whole, tmp_path, monkeypatch, at):
     from sam_crack.infer import rows
