@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from sam_crack.config.fields import Range
 from sam_crack.config.load import overlay_of
-from sam_crack.config.schema import InferConfig, RunConfig
+from sam_crack.config.schema import HeadConfig, InferConfig, ModelConfig, RunConfig
 from sam_crack.config.values import as_text
 from sam_crack.studies.opponents import OpponentConfig
 from sam_crack.studies.zero_shot import ZeroShotConfig
@@ -80,7 +80,7 @@ class Recipe:
         does the folder in which the data lie.
         """
         facts: dict[str, Any] = {
-            "config": decisive(self.config),
+            "config": overlay_of(self.decisive(self.config)),
             "samples": self.samples_sha256,
             "opponent": None if self.opponent is None else overlay_of(self.opponent),
             "zero_shot": None if self.zero_shot is None else overlay_of(self.zero_shot),
@@ -88,6 +88,16 @@ class Recipe:
             "tuning": None if self.tuning is None else dataclasses.asdict(self.tuning),
         }
         return hash_of(facts)
+
+    def decisive(self, config: RunConfig) -> RunConfig:
+        """Return of a configuration what decides the result, with defaults for all else."""
+        model, head = config.model, config.model.head
+        if self.opponent is not None:
+            kept = HeadConfig(num_classes=head.num_classes, boundary=head.boundary)
+            model = ModelConfig(head=kept, window=model.window)
+        elif self.zero_shot is not None:
+            model = ModelConfig(backbone=model.backbone, window=model.window)
+        return dataclasses.replace(placeless(config), model=model, name=RunConfig().name)
 
     @property
     def folder(self) -> str:
@@ -179,15 +189,10 @@ class Row:
 
     def _asked(self) -> dict[str, Any]:
         infer = overlay_of(dataclasses.replace(self.infer, batch_size=InferConfig().batch_size))
-        place = dataclasses.replace(self.evaluate, root=None, name="")
+        own = self.evaluate.data == self.config.data.name  # named or not, it is the same
+        data = "" if own else self.evaluate.data
+        place = dataclasses.replace(self.evaluate, root=None, name="", data=data)
         return {"infer": infer, "evaluate": overlay_of(place), "samples": self.samples_sha256}
-
-
-def decisive(config: RunConfig) -> dict[str, Any]:
-    """Return what of a configuration differs from the defaults and is no name of a place."""
-    data = dataclasses.replace(config.data, root=None, lists=None)
-    plain_name = RunConfig().name
-    return overlay_of(dataclasses.replace(config, data=data, name=plain_name))
 
 
 def placeless(config: RunConfig) -> RunConfig:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -21,6 +19,7 @@ from sam_crack.data.opening import open_splits
 from sam_crack.errors import UsageError
 from sam_crack.model.description import CheckpointMeta, read_description
 from sam_crack.model.segmenter import Segmenter
+from sam_crack.studies.compare_peak import watched
 from sam_crack.studies.compare_rows import Recipe, placeless
 from sam_crack.studies.imagenet import fetch_encoder
 from sam_crack.studies.opponents import Opponent, save_opponent
@@ -51,8 +50,8 @@ def is_trained(recipe: Recipe, folder: Path) -> bool:
     home = folder / recipe.folder
     if not (home / ROW).exists():
         return False
-    then = placeless(load_config(RunConfig, file=home / CONFIG))
-    now = dataclasses.replace(placeless(recipe.config), name=then.name)
+    then = recipe.decisive(load_config(RunConfig, file=home / CONFIG))
+    now = recipe.decisive(recipe.config)
     for name in leaves(RunConfig) if then != now else ():
         old, new = value_at(then, name), value_at(now, name)
         if old != new:
@@ -72,7 +71,7 @@ def train_recipe(recipe: Recipe, folder: Path, console: Console) -> dict[str, An
     durable.write_text(home / CONFIG, dump_config(recipe.config))
     chosen, tuning = _tuned(recipe, home, console)
     run = home / recipe.name
-    trained, peak_mb = _watched(lambda: _train(chosen, run, console), run, home / PEAK)
+    trained, peak_mb = watched(lambda: _train(chosen, run, console), run / STATE, home / PEAK)
     facts = _facts(chosen, trained) | {
         "key": recipe.key,
         "samples_sha256": recipe.samples_sha256,
@@ -214,39 +213,5 @@ def _facts(recipe: Recipe, trained: Trained) -> dict[str, Any]:
     }
 
 
-def _watched(work: Callable[[], Trained], run: Path, note: Path) -> tuple[Trained, float | None]:
-    """Train, and return the largest memory over all its starts; None if one left no word."""
-    resumed = any((run / STATE).glob("*"))
-    before = json.loads(note.read_text("utf-8")) if resumed and note.exists() else None
-    _reset_peak()
-    try:
-        trained = work()
-    finally:
-        now = _peak_mb()
-        unknown = now is None or (resumed and before is None)
-        peak = None if unknown else max(now or 0.0, before or 0.0)
-        durable.write_text(note, json.dumps(peak))
-    return trained, peak
-
-
 def _size_mb(folder: Path) -> float:
     return round(sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) / 1e6, 3)
-
-
-def _reset_peak() -> None:
-    """Begin to watch memory anew, so that one row does not pay for the one before it."""
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-    else:
-        with suppress(OSError):  # Linux alone can forget a peak
-            Path("/proc/self/clear_refs").write_text("5")
-
-
-def _peak_mb() -> float | None:
-    """Largest memory since the reset: of the GPU, else of this process; None if not known."""
-    if torch.cuda.is_available():
-        return round(torch.cuda.max_memory_allocated() / 1e6, 1)
-    with suppress(OSError, ValueError, IndexError):
-        status = Path("/proc/self/status").read_text()
-        return round(int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6, 1)
-    return None

@@ -18,7 +18,7 @@ from sam_crack.config.schema import HeadConfig, ModelConfig
 from sam_crack.console import Console
 from sam_crack.errors import BadInput, IntegrityError, SamCrackError, UsageError
 from sam_crack.model.description import CheckpointMeta
-from sam_crack.studies import compare, compare_train, opponents
+from sam_crack.studies import compare, compare_peak, opponents
 from sam_crack.studies.compare_plan import pick_rows, read_plan
 from sam_crack.studies.imagenet import fetch_encoder
 from sam_crack.studies.opponents import Opponent, OpponentConfig
@@ -126,12 +126,12 @@ def test_a_comparison_that_was_killed_goes_on(road, tmp_path):
 
 def test_the_peak_is_that_of_all_starts(tmp_path, monkeypatch):
     note = tmp_path / "peak.json"
-    monkeypatch.setattr(compare_train, "_reset_peak", lambda: None)
+    monkeypatch.setattr(compare_peak, "_reset_peak", lambda: None)
     peaks = iter([700.0, 900.0, 300.0, 500.0])
-    monkeypatch.setattr(compare_train, "_peak_mb", lambda: next(peaks))
+    monkeypatch.setattr(compare_peak, "_peak_mb", lambda: next(peaks))
 
     def peak_of_a_start():
-        found = compare_train._watched(lambda: "trained", tmp_path, note)[1]
+        found = compare_peak.watched(lambda: "trained", tmp_path / "state", note)[1]
         (tmp_path / "state" / "step-1").mkdir(parents=True, exist_ok=True)
         return found
 
