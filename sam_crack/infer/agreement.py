@@ -1,4 +1,4 @@
-"""Which scale suits a model, told without labels: where it is sure, and stays so nearby."""
+"""Which scale suits a model, told without labels: where a small change of it changes least."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ LEAST = 1e-9
 """Stands for nothing where nothing is divided by."""
 
 
-def _prob(levels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return np.asarray(levels / np.float32(255), np.float32)
+def _believed(levels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """By how much foreground is more likely than not: 2 p - 1, and 0 where it is not."""
+    return np.asarray(np.maximum(levels / np.float32(127.5) - 1, 0), np.float32)
 
 
 def _sum(values: NDArray[np.floating[Any]]) -> float:
@@ -35,23 +36,19 @@ class Agreement:
     """Sums over frames from which the score of every factor follows.
 
     A model that works at a scale finds the same in frames that are half an octave larger or
-    smaller, and is sure of it: that is what it was taught within the range of its training. Away
-    from it, what it finds comes and goes with every step, or stays and is not believed. So with p
-    the probability in one scale and q the mean of those in the scales next to it, the score is
-    their soft Dice, 2 sum(min(p, q)) / sum(p + q), times how sure the model is of what it finds,
-    sum(p p) / sum(p). Scales further off have no say: they are wrong in their own ways, and how
-    many of them there are is an accident of the grid. The sums run over all frames, so that a
+    smaller: within the range of its training that is what it was taught. Away from it, what it
+    finds comes and goes with every step. So with b what is believed in one scale (see
+    `_believed`), and c the mean of that in the scales next to it, the score is their soft Dice,
+    2 sum(min(b, c)) / sum(b + c). What is thought less likely than not has no say: faint answers
+    are alike in all scales. Nor have scales further off: they are wrong in their own ways, and
+    how many of them there are is an accident of the grid. The sums run over all frames, so that a
     frame counts by how much is found in it.
     """
 
     shared: dict[float, float] = field(default_factory=_zeros)
-    """Sum of min(p, q)."""
+    """Sum of min(b, c)."""
     either: dict[float, float] = field(default_factory=_zeros)
-    """Sum of p + q, halved."""
-    sure: dict[float, float] = field(default_factory=_zeros)
-    """Sum of p p."""
-    found: dict[float, float] = field(default_factory=_zeros)
-    """Sum of p."""
+    """Sum of b + c, halved."""
 
     def add(self, maps: Maps) -> None:
         """Take in one frame, seen in several scales."""
@@ -59,22 +56,14 @@ class Agreement:
         for place, factor in enumerate(factors):
             near = [*factors[max(0, place - 1) : place], *factors[place + 1 : place + 2]]
             if near:
-                own = _prob(maps[factor])
-                beside = np.asarray(sum(_prob(maps[one]) for one in near) / len(near), np.float32)
+                own = _believed(maps[factor])
+                beside = np.asarray(sum(_believed(maps[one]) for one in near) / len(near))
                 self.shared[factor] += _sum(np.minimum(own, beside))
                 self.either[factor] += (_sum(own) + _sum(beside)) / 2
-                self.sure[factor] += _sum(own * own)
-                self.found[factor] += _sum(own)
 
     def scores(self, factors: Iterable[float]) -> dict[float, float]:
         """Return the score of each factor, 0 to 1."""
-        return {
-            one: self.shared[one]
-            / max(self.either[one], LEAST)
-            * self.sure[one]
-            / max(self.found[one], LEAST)
-            for one in factors
-        }
+        return {one: self.shared[one] / max(self.either[one], LEAST) for one in factors}
 
 
 def agree(predictor: Predictor, images: Iterable[Image]) -> tuple[float, dict[float, float]]:

@@ -134,7 +134,7 @@ def _by_agreement(
             yield image
 
     factor, scores = agree(predictor.by_itself(), images())
-    why = f"over {len(names)} frames the model is surest there of what the next scales find too"
+    why = f"over {len(names)} frames what is found there is most like what the next scales find"
     _say(console, factor, why, scores)
     return _by_factor(predictor, factor), {
         "asked": "auto",

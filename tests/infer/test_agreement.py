@@ -15,34 +15,33 @@ def levels(*values):
 
 
 def test_the_score_is_that_of_its_formula():
-    p = {0.5: np.array([0.2, 1.0, 0.0]), 1.0: np.array([0.4, 0.8, 0.0]), 2.0: np.zeros(3)}
+    p = {0.5: np.array([0.6, 1.0, 0.4]), 1.0: np.array([0.7, 0.9, 0.5]), 2.0: np.zeros(3)}
     found = Agreement()
     found.add({factor: np.uint8([prob * 255]) for factor, prob in p.items()})
-    q = (p[0.5] + p[2.0]) / 2
-    middle = 2 * np.minimum(p[1.0], q).sum() / (p[1.0] + q).sum()
-    lowest = 2 * np.minimum(p[0.5], p[1.0]).sum() / (p[0.5] + p[1.0]).sum()
-    sure = {one: (p[one] ** 2).sum() / p[one].sum() for one in (0.5, 1.0)}
-    scores = {0.5: lowest * sure[0.5], 1.0: middle * sure[1.0], 2.0: 0}
-    assert found.scores(p) == pytest.approx(scores, abs=0.005)
+    low, mid = np.array([0.2, 1.0, 0.0]), np.array([0.4, 0.8, 0.0])  # 2 p - 1
+    beside = low / 2
+    middle = 2 * np.minimum(mid, beside).sum() / (mid + beside).sum()
+    lowest = 2 * np.minimum(low, mid).sum() / (low + mid).sum()
+    assert found.scores(p) == pytest.approx({0.5: lowest, 1.0: middle, 2.0: 0}, abs=0.005)
 
 
 def test_scales_further_off_have_no_say():
-    near = {1.0: levels(255, 90), 2**0.5: levels(200, 90), 2.0: levels(200, 0)}
+    near = {1.0: levels(255, 190), 2**0.5: levels(200, 190), 2.0: levels(200, 0)}
     some, more = Agreement(), Agreement()
     some.add(near)
     more.add({0.25: levels(0, 255), 0.5: levels(255, 255), **near, 2**1.5: levels(0, 9)})
     assert some.scores([2**0.5]) == more.scores([2**0.5])
 
 
-@pytest.mark.parametrize(("level", "score"), [(255, 1), (51, 0.2)])
-def test_what_all_scales_find_alike_is_worth_how_sure_they_are(level, score):
+@pytest.mark.parametrize(("level", "score"), [(255, 1), (150, 1), (127, 0)])
+def test_what_all_scales_find_alike_scores_one_if_it_is_believed(level, score):
     found = Agreement()
     found.add({factor: levels(level, level, 0) for factor in GRID})
     assert list(found.scores(GRID).values()) == pytest.approx([score] * len(GRID))
 
 
 def test_frames_add_up():
-    one = {0.5: levels(255, 90), 1.0: levels(200, 10)}
+    one = {0.5: levels(255, 190), 1.0: levels(200, 10)}
     once, twice = Agreement(), Agreement()
     once.add(one)
     twice.add(one)
@@ -59,17 +58,17 @@ def band_pass(windows):
 
 def road(width, seed=0):
     rng = np.random.default_rng(seed)
-    image = np.clip(rng.normal(200, 6, (256, 320)), 0, 255)
-    for left in (60, 150, 240):
+    image = np.clip(rng.normal(200, 6, (400, 420)), 0, 255)
+    for left in (60, 190, 320):
         image[:, left : left + width] = 20
     return np.repeat(image.astype(np.uint8)[..., None], 3, axis=2)
 
 
-@pytest.mark.parametrize(("width", "shrunk"), [(4, False), (12, True)])
-def test_wide_lines_are_looked_at_smaller(width, shrunk):
-    predictor = Predictor(band_pass, window=(64, 64), stride=1, batch_size=8)
-    factor, scores = agree(predictor, [road(width), road(width, seed=1)])
-    assert (factor < 0.75) == shrunk
+@pytest.mark.parametrize(("width", "least", "most"), [(4, 0.7, 1.0), (12, 0.25, 0.5)])
+def test_wide_lines_are_looked_at_smaller(width, least, most):
+    predictor = Predictor(band_pass, window=(96, 96), stride=1, batch_size=8)
+    factor, scores = agree(predictor, [road(width)])
+    assert least <= factor <= most
     assert scores[factor] == max(scores.values())
 
 
