@@ -33,6 +33,8 @@ class Probed:
     crops: int
     peak: int
     """Bytes in use at the most, everything included."""
+    room: int
+    """Bytes that might have been used."""
 
 
 def share_out(run: Run) -> Run:
@@ -46,8 +48,8 @@ def share_out(run: Run) -> Run:
         told = f"as when the run began ({NOTE})"
     else:
         found = _try_out(run)
-        crops, room = found.crops, memory.room_bytes(run.accelerator.device)
-        told = f"peak memory {found.peak / memory.GB:.2f} of {room / memory.GB:.2f} GB"
+        crops = found.crops
+        told = f"peak memory {found.peak / memory.GB:.2f} of {found.room / memory.GB:.2f} GB"
     total = train.batch_size * train.accumulate
     run.console.say(f"{crops} of {total} crops pass at once: {told}")
     changed = dataclasses.replace(train, batch_size=crops, accumulate=total // crops)
@@ -124,7 +126,7 @@ def most_at_once(total: int, peak_of: Callable[[int], int], *, at_rest: int, roo
             "memory for at least one crop in a pass",
             "set train.recompute, a smaller model.window, or a smaller backbone",
         )
-    return Probed(crops=max(n for n in range(1, fits + 1) if total % n == 0), peak=peak)
+    return Probed(crops=max(n for n in range(1, fits + 1) if total % n == 0), peak=peak, room=room)
 
 
 @dataclass(frozen=True, kw_only=True)

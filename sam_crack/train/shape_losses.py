@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from skimage.morphology import skeletonize
 from torch import Tensor
 
@@ -104,8 +105,18 @@ def _signed_distances(truth: Tensor) -> Tensor:
     for place in np.ndindex(masks.shape[:2]):
         mask = masks[place]
         if mask.any():
-            outside = cv2.distanceTransform(1 - mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
             # Without background there is no border: every pixel is as good as on it.
-            inner = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-            found[place] = np.where(mask > 0, 1 - inner if not mask.all() else 0.0, outside)
+            inner = 1 - _distances(mask) if not mask.all() else 0.0
+            found[place] = np.where(mask > 0, inner, _distances(1 - mask))
     return torch.from_numpy(found).to(truth.device)
+
+
+def _distances(inside: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return how far each pixel inside is from the outside.
+
+    OpenCV's last bits depend on where in memory a mask lies, and a resumed run would too. Squares
+    of distances between pixels are whole numbers, which makes them exact again.
+    """
+    about = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    exact = np.sqrt(np.rint(np.square(about, dtype=np.float64)))
+    return np.asarray(exact, np.float32)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from sam_crack.errors import UsageError
 from sam_crack.train.losses import LOSSES, weighted_sum
+from sam_crack.train.shape_losses import _distances
 
 ALL = torch.ones(1, 2, 2, dtype=torch.bool)
 
@@ -226,3 +228,16 @@ def test_several_classes_teach_each_its_own(name: str) -> None:
     right = torch.nn.functional.one_hot(target.long(), 3).permute(0, 3, 1, 2) * 12.0
     swapped = right[:, [0, 2, 1]]
     assert LOSSES[name](right, target, valid) < LOSSES[name](swapped, target, valid)
+
+
+def test_distances_are_exact_wherever_the_mask_lies_in_memory() -> None:
+    from scipy.ndimage import distance_transform_edt
+
+    rng = np.random.default_rng(0)
+    mask = (rng.random((301, 303)) > 0.0005).astype(np.uint8)
+    expected = distance_transform_edt(mask).astype(np.float32)
+    for start in range(0, 64, 5):
+        room = np.zeros(mask.size + 64, np.uint8)
+        elsewhere = room[start : start + mask.size].reshape(mask.shape)
+        elsewhere[:] = mask
+        assert np.array_equal(_distances(elsewhere), expected)
