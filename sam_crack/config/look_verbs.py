@@ -47,7 +47,7 @@ class PredictOptions:
     overlay: bool = True
     """Also write each frame with its cracks drawn on it."""
     video: bool = False
-    """Also join the overlays to videos/NAME.mp4 (MPEG-4 Part 2): each video at its own rate, all
+    """Also join the overlays to videos/NAME.mp4 (MPEG-4 Part 2): each video in its own time, all
     pictures at --video-rate."""
     video_rate: Annotated[float, Range(0.01, 240)] = 5.0
     """Frames per second of the video that is made of pictures. Example: 10."""
