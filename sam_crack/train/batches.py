@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -101,6 +102,12 @@ class _Numbers:
         return self.numbers()
 
 
+def _leave_stopping_to_the_run(_: int) -> None:
+    """Let a worker outlive Ctrl-C, which a terminal sends to all: the last step needs its crops."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def batches(run: Run, start: int) -> Iterator[Batch]:
     """Batches of this process from step `start` on."""
     numbers = _Numbers(
@@ -116,6 +123,7 @@ def batches(run: Run, start: int) -> Iterator[Batch]:
         batch_sampler=numbers,
         collate_fn=collate,
         num_workers=run.config.data.num_workers,
+        worker_init_fn=_leave_stopping_to_the_run,
         # Without one of its own, opening a loader draws from the generator that dropout uses.
         generator=torch.Generator(),
     )

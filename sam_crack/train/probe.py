@@ -42,28 +42,38 @@ def share_out(run: Run) -> Run:
 
     What was decided is kept in the run's folder, where it is found on resuming.
     """
-    train, note = run.config.train, run.folder / NOTE
-    if note.is_file():
-        crops = int(json.loads(note.read_text())["batch_size"])
-        told = f"as when the run began ({NOTE})"
-    else:
-        found = _try_out(run)
-        crops = found.crops
-        told = f"peak memory {found.peak / memory.GB:.2f} of {found.room / memory.GB:.2f} GB"
-    total = train.batch_size * train.accumulate
-    run.console.say(f"{crops} of {total} crops pass at once: {told}")
-    changed = dataclasses.replace(train, batch_size=crops, accumulate=total // crops)
+    note, total = run.folder / NOTE, _crops_of_a_step(run)
+    noted = json.loads(note.read_text()) if note.is_file() else {"batch_size": 0, "accumulate": 0}
+    crops = int(noted["batch_size"])
+    if crops * int(noted["accumulate"]) == total:
+        run.console.say(f"{crops} of {total} crops pass at once: as when the run began ({NOTE})")
+        return _passing(run, crops)
+    run = _passing(run, _try_out(run))
     if run.accelerator.is_main_process:
-        shares = {"batch_size": changed.batch_size, "accumulate": changed.accumulate}
+        train = run.config.train
+        shares = {"batch_size": train.batch_size, "accumulate": train.accumulate}
         durable.write_text(note, json.dumps(shares) + "\n")
-    return dataclasses.replace(run, config=dataclasses.replace(run.config, train=changed))
+    return run
+
+
+def _crops_of_a_step(run: Run) -> int:
+    return run.config.train.batch_size * run.config.train.accumulate
+
+
+def _passing(run: Run, crops: int) -> Run:
+    """The same run with so many crops in a pass, and as many in a step as before."""
+    shares = {"batch_size": crops, "accumulate": _crops_of_a_step(run) // crops}
+    train = dataclasses.replace(run.config.train, **shares)
+    return dataclasses.replace(run, config=dataclasses.replace(run.config, train=train))
 
 
 def look_ahead(run: Run) -> dict[str, float]:
     """Say how long the run will take and how much memory, by passing a batch as it would."""
-    train, device = run.config.train, run.accelerator.device
     if not _is_whole(run):
         return {}
+    if run.config.train.probe_batch:
+        run = _passing(run, _try_out(run))
+    train, device = run.config.train, run.accelerator.device
     trial = Trial(run)
     try:
         trial(train.batch_size)  # the first opens files and chooses kernels
@@ -78,9 +88,9 @@ def look_ahead(run: Run) -> dict[str, float]:
     return {"seconds_per_step": round(step, 4), "peak_gb": round(peak / memory.GB, 3)}
 
 
-def _try_out(run: Run) -> Probed:
-    """Find how many crops fit on the fullest of the processes' devices."""
-    accelerator, train = run.accelerator, run.config.train
+def _try_out(run: Run) -> int:
+    """Find and say how many crops fit on the fullest of the processes' devices."""
+    accelerator, total = run.accelerator, _crops_of_a_step(run)
     if not _is_whole(run):
         raise UsageError(
             f"train.probe_batch with {accelerator.distributed_type.value}",
@@ -91,10 +101,13 @@ def _try_out(run: Run) -> Probed:
     sharing = 1 if device.type == "cuda" else accelerator.num_processes
     room = round(memory.room_bytes(device) / sharing * FILLED) - _moments(run)
     trial = Trial(run)
-    total = train.batch_size * train.accumulate
     found = most_at_once(total, lambda crops: trial(crops).peak, at_rest=trial.at_rest, room=room)
-    everywhere = accelerator.gather(torch.tensor([found.crops], device=device))
-    return dataclasses.replace(found, crops=int(everywhere.min()))
+    crops = int(accelerator.gather(torch.tensor([found.crops], device=device)).min())
+    run.console.say(
+        f"{crops} of {total} crops pass at once: peak memory {found.peak / memory.GB:.2f} of "
+        f"{found.room / memory.GB:.2f} GB"
+    )
+    return crops
 
 
 def most_at_once(total: int, peak_of: Callable[[int], int], *, at_rest: int, room: int) -> Probed:

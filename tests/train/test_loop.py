@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import multiprocessing
+import os
 import signal
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from sam_crack.errors import BadInput, Interrupted, SamCrackError, UsageError
 from sam_crack.measure.metrics import ThresholdCounts
 from sam_crack.model.checkpoint import load_checkpoint
 from sam_crack.train import state
-from sam_crack.train.batches import crop_numbers
+from sam_crack.train.batches import batches, crop_numbers
 from sam_crack.train.loop import MAX_BAD_STEPS
 from sam_crack.train.session import CHECKPOINT, class_balance, prepare
 from sam_crack.train.validate import Validation, choose
@@ -170,6 +172,7 @@ def test_steps_with_infinite_loss_are_skipped_and_then_stop(tmp_path: Path) -> N
     with pytest.raises(SamCrackError, match=r"not finite for 10 steps.*bar-"):
         run.fit(resume=False)
     assert sum("skipped" in row for row in rows(tmp_path)) == MAX_BAD_STEPS
+    assert {row["loss"] for row in rows(tmp_path) if "loss" in row} == {None}  # JSON has no NaN
     assert all(
         torch.equal(before[n], p) for n, p in run.segmenter.named_parameters() if n in before
     )
@@ -196,6 +199,19 @@ def test_ranks_share_the_crops_of_one_process() -> None:
     ranks = [[*crop_numbers(TINY, start=2, rank=rank, world=2)] for rank in (0, 1)]
     assert [a + b for a, b in zip(*ranks, strict=True)] == alone
     assert alone[0] == [8, 9, 10, 11]
+
+
+def test_workers_leave_ctrl_c_to_the_run(tmp_path: Path) -> None:
+    config = dataclasses.replace(TINY, data=dataclasses.replace(TINY.data, num_workers=1))
+    drawn = batches(session(tmp_path, config).run, 0)
+    first = next(drawn)
+    (worker,) = multiprocessing.active_children()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        os.kill(int(worker.pid or 0), number)
+    others = [first, *drawn]
+    alone = [*batches(session(tmp_path, TINY).run, 0)]
+    assert len(others) == TINY.train.steps
+    assert [each.ids for each in others] == [each.ids for each in alone]
 
 
 def test_empty_validation_is_refused(tmp_path: Path) -> None:

@@ -110,6 +110,24 @@ def test_a_resumed_run_shares_out_as_it_began(
     assert [row["loss"] for row in again.history if "loss" in row] == whole
 
 
+@pytest.mark.usefixtures("two_fit")
+def test_shares_of_a_step_of_another_size_are_tried_anew(tmp_path: Path) -> None:
+    (tmp_path / probe.NOTE).write_text('{"batch_size": 4, "accumulate": 1}')
+    run = probe.share_out(session(tmp_path, with_train(batch_size=3, probe_batch=True)).run)
+    assert (run.config.train.batch_size, run.config.train.accumulate) == (1, 3)
+
+
+@pytest.mark.usefixtures("two_fit")
+def test_looking_ahead_passes_what_would_fit_and_notes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = session(tmp_path, with_train(batch_size=6, probe_batch=True))
+    told = probe.look_ahead(one.with_run(console=Console()).run)
+    assert "2 of 6 crops pass at once" in capsys.readouterr().out
+    assert told["peak_gb"] < 8.1  # 6 at rest, and 2 of the 6 crops
+    assert not (tmp_path / probe.NOTE).exists()
+
+
 def test_memory_is_measured(tmp_path: Path) -> None:
     cpu = torch.device("cpu")
     trial = Trial(session(tmp_path, with_train()).run)
