@@ -51,7 +51,7 @@ def save_state(folder: Path, state: State, *, keep: int = 2) -> Path:
     with durable.new_folder(final) as aside:
         for name in ("trainable", "optimizer", "random", "schedule", "average"):
             tensors = {key: value.contiguous().cpu() for key, value in getattr(state, name).items()}
-            save_file(tensors, aside / f"{name}.safetensors")
+            _save_tensors(tensors, aside / f"{name}.safetensors")
         facts = {"format": FORMAT, "step": state.step, "facts": dict(state.facts)}
         (aside / "state.json").write_text(json.dumps(facts, indent=1))
         files = sorted(path for path in aside.iterdir())
@@ -65,13 +65,27 @@ def save_state(folder: Path, state: State, *, keep: int = 2) -> Path:
     return final
 
 
+def _save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
+    """Write tensors; a full disk is raised as what it is, which safetensors hides in its words."""
+    try:
+        save_file(tensors, path)
+    except SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
+
+
 def load_latest(folder: Path, console: Console) -> State | None:
     """Return the newest state that verifies; broken ones are named and passed over."""
-    for path in _steps(folder):
+    found = _steps(folder)
+    for path in found:
         try:
             return load_state(path)
         except IntegrityError as error:
-            console.warn(f"{error}; falling back to the state before it")
+            before = path != found[-1]
+            way = "falling back to the state before it" if before else "beginning anew"
+            console.warn(f"{error}; {way}")
     return None
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from sam_crack import durable
 from sam_crack.train.validate import Validation
 
 Row = dict[str, object]
@@ -19,12 +21,16 @@ class Log:
         self.path, self.write = folder / "metrics.jsonl", write
         self.rows = [row for row in _read(self.path) if int(str(row["step"])) <= keep_through]
         if write:
-            self.path.write_text("".join(json.dumps(row) + "\n" for row in self.rows))
+            kept = "".join(json.dumps(row) + "\n" for row in self.rows)
+            durable.write_text(self.path, kept)
 
     def step(self, step: int, values: Mapping[str, float]) -> None:
         """Record one optimiser step: loss, rate, share of foreground seen, seconds."""
         rounded = {name: round(values[name], 6) for name in ("foreground", "seconds")}
-        self._write({"step": step, **values, **rounded})
+        row = {**values, **rounded}
+        # JSON knows neither NaN nor infinity; the row of the skipped step says which it was.
+        finite = {name: value if math.isfinite(value) else None for name, value in row.items()}
+        self._write({"step": step, **finite})
 
     def validation(self, found: Validation) -> None:
         """Record one validation."""

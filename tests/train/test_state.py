@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from sam_crack.console import Console
@@ -77,6 +79,31 @@ def test_harmed_state_falls_back_to_the_one_before(
         assert found is not None
         assert found.step == 2
         assert "falling back" in capsys.readouterr().err
+
+
+def test_without_a_whole_state_it_is_said_that_all_begins_anew(
+    saved: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("step-00000002", "step-00000003"):
+        (saved / name / "manifest.json").unlink()
+    assert state.load_latest(saved, Console()) is None
+    newest, oldest = capsys.readouterr().err.splitlines()
+    assert newest.endswith("falling back to the state before it")
+    assert oldest.endswith("beginning anew")
+
+
+def test_a_full_disk_is_named_and_leaves_the_states_of_before(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(tensors: object, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise SafetensorError("I/O error: No space left on device (os error 28)")  # its own words
+
+    monkeypatch.setattr(state, "save_file", full)
+    with pytest.raises(OSError, match=r"trainable\.safetensors") as told:
+        state.save_state(saved, state.capture(*trained(0), step=4, facts={}))
+    assert told.value.errno == errno.ENOSPC
+    assert sorted(path.name for path in saved.iterdir()) == ["step-00000002", "step-00000003"]
 
 
 def test_half_written_folder_is_not_seen(saved: Path) -> None:
