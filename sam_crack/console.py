@@ -77,3 +77,8 @@ class Console:
             dynamic_ncols=True,
             leave=False,
         )
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number of things: `1 frame`, `2,000 frames`."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"

@@ -17,8 +17,9 @@ class PredictOptions:
     """Checkpoint or run folder, a .safetensors of `merge`, or the name of a checkpoint that comes
     with the package. Example: runs/train/dnit-1."""
     paths: tuple[Path, ...]
-    """Images, videos, folders with these below them, patterns in quotes, `.txt` lists (a path a
-    line, relative to the list), or - for a list on stdin. Example: drive/."""
+    """Images, videos, folders with these below them (but not what an earlier run wrote there),
+    patterns in quotes, `.txt` lists (a path a line, relative to the list), or - for a list on
+    stdin. Example: drive/."""
     out: Path | None = None
     """Folder for masks, overlays and tables; empty makes runs/predict/NAME-N. Example: found."""
     threshold: Annotated[float, Range(0, 1)] | None = None

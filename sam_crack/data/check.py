@@ -10,7 +10,7 @@ from typing import Any
 
 from sam_crack import durable
 from sam_crack.config.data_verbs import DataCheckOptions
-from sam_crack.console import Console
+from sam_crack.console import Console, counted
 from sam_crack.data.dataset import Dataset
 from sam_crack.data.duplicates import Pair, find_alike
 from sam_crack.data.examine import FrameFacts, examine, open_for_check
@@ -63,7 +63,7 @@ def run_data_check(options: DataCheckOptions, console: Console) -> dict[str, obj
     console.say(f"{out}: {', '.join(written)}")
     warnings = sum(each.severity == "warning" for each in findings)
     counts = [(errors, "error"), (warnings, "warning")]
-    found = ", ".join(f"{number} {word}{'s' * (number != 1)}" for number, word in counts if number)
+    found = ", ".join(counted(number, word) for number, word in counts if number)
     console.say(f"{options.name}: {len(dataset)} frames, {found or 'nothing wrong'}")
     return result | {"out": str(out), "exit_code": BadInput.exit_code if errors else 0}
 

@@ -173,7 +173,7 @@ def open_frames(paths: Iterable[Path], *, exclude: Path | None = None) -> FrameS
 
     Args:
         paths: Images, videos, folders, patterns such as `drive/*.jpg`, `.txt` lists, or `-`.
-        exclude: Nothing below this folder is read, such as the outputs of an earlier run.
+        exclude: Nothing below this folder is read: it is to be written to.
     """
     found = find_files(paths, exclude=exclude)
     files = [one for one in found if not one.reason]

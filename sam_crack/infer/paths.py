@@ -13,6 +13,7 @@ from sam_crack.errors import BadInput
 from sam_crack.infer.video import VIDEO_SUFFIXES
 
 LIST_SUFFIX, STDIN = ".txt", Path("-")
+RUN, LOG = "run.json", "frames.jsonl"  # a folder that holds both is what a run has written
 LARGEST_LIST_BYTES = 100_000_000
 
 
@@ -33,8 +34,9 @@ def find_files(paths: Iterable[Path], *, exclude: Path | None = None) -> list[Fo
 
     Args:
         paths: Images, videos, folders with all below them, patterns such as `drive/*.jpg`, `.txt`
-            lists of these, and `-` for such a list on stdin.
-        exclude: Nothing below this folder is read, such as the outputs of an earlier run.
+            lists of these, and `-` for such a list on stdin. In a folder, the outputs of earlier
+            runs are passed over.
+        exclude: Nothing below this folder is read: it is to be written to.
     """
     outside = exclude.resolve() if exclude else None
     seen: set[Path] = set()
@@ -96,12 +98,14 @@ def _files_of(path: Path, name: str) -> Iterator[Found]:
 
 
 def _below(folder: Path) -> list[tuple[Path, str]]:
-    """All images and videos below a folder, but hidden ones."""
+    """All images and videos below a folder, but hidden ones and those that a run has written."""
+    runs = {log.parent for log in folder.rglob(LOG) if (log.parent / RUN).is_file()} - {folder}
     return [
         (file, file.relative_to(folder).as_posix())
         for file in sorted(folder.rglob("*"))
         if file.suffix.lower() in (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)
         and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+        and runs.isdisjoint(file.parents)
         and file.is_file()
     ]
 

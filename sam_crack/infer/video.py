@@ -20,6 +20,7 @@ from sam_crack.errors import BadInput
 VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".m4v", ".mpg", ".mpeg", ".webm", ".ts")
 DECLARED_SLACK = 0.01  # containers round their frame counts; a larger gap is a broken file
 USUAL_HZ = 25.0
+AGAIN = "fetch the file again if it was whole elsewhere"
 HIDDEN_FRAMES = "VP80"  # the codec whose packets are not all to be shown
 # FFmpeg writes each damaged block to the terminal, across the progress bar
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -43,7 +44,11 @@ class Video:
         self.read, self.end_s = 0, 0.0
         self._capture = _opened(path)
         if not self._capture.isOpened():
-            raise BadInput(f"{path}: cannot be opened as a video")
+            raise BadInput(
+                f"{path}: cannot be opened as a video",
+                "a whole video, such as .mp4 with H.264",
+                "fetch it again; a recording that was cut off has no index and needs repair",
+            )
         self.declared = max(0, int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
         hertz = self._capture.get(cv2.CAP_PROP_FPS)
         self.hertz = hertz if math.isfinite(hertz) and 0.01 < hertz < 10_000 else USUAL_HZ
@@ -103,14 +108,18 @@ class Video:
         # a header without a count is made one from length and rate, too large at a varying rate
         short_s = (self.declared - slack) / self.hertz - self.end_s
         if self.declared - self.read > slack and short_s > 0:
-            self.problems.append(f"{self.path}: read {self.read:,} of {self.declared:,} frames")
+            self.problems.append(
+                f"{self.path}: read {self.read:,} of {self.declared:,} frames; {AGAIN}"
+            )
             return
         held = self._packets.count_all()
         code = int(self._capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little", signed=True)
         slack = 0 if self._packets.all_whole else max(1.0, DECLARED_SLACK * held)
         if held - self.read > slack and code != HIDDEN_FRAMES.encode():
             lost = held - self.read
-            self.problems.append(f"{self.path}: {lost:,} of {held:,} frames cannot be decoded")
+            self.problems.append(
+                f"{self.path}: {lost:,} of {held:,} frames cannot be decoded; {AGAIN}"
+            )
 
 
 class _Packets:

@@ -121,14 +121,23 @@ def _read_csv(path: Path) -> Track:
         raise BadInput(f"{path} has {size:,} bytes", f"at most {MAX_BYTES:,}", "split the track")
     rows: dict[float, tuple[float, float, float, str]] = {}
     try:
-        for row in csv.DictReader(io.StringIO(text)):
+        table = csv.DictReader(io.StringIO(text))
+        header = table.fieldnames or ()
+        missing = [name for name in ("time", "lat", "lon") if name not in header]
+        if missing:
+            raise BadInput(
+                f"{path}: no column {', '.join(missing)} in {','.join(header)[:60]!r}",
+                f"{COLUMNS}, with commas between",
+                "rename the columns, or export it with commas and decimal points",
+            )
+        for row in table:
             rows[_time(row["time"])] = (
                 _degrees(row["lat"], 90),
                 _degrees(row["lon"], 180),
                 _degrees(row.get("heading") or "nan", 360),
                 row.get("frame") or "",
             )
-    except (KeyError, ValueError, csv.Error) as error:
+    except (TypeError, ValueError, csv.Error) as error:  # a short row holds None
         raise BadInput(
             f"{path}: row {len(rows) + 1}: {error}", COLUMNS, "correct the row"
         ) from error
@@ -208,15 +217,18 @@ class Placer:
 
     def pose(self, shot: Shot) -> Pose | None:
         """Return where a frame was taken; None where that is not known."""
+        time_s = self.time_s(shot)
+        return None if time_s is None else self.route.pose(time_s)
+
+    def time_s(self, shot: Shot) -> float | None:
+        """Return when a frame was taken by the track's clock; None where that is not known."""
         times = self.route.track.time_s
         number = self._numbers.get(shot.name)
         if number is None and shot.clock_s is None:  # a video's frames are all called 000000 and on
             number = self._numbers.get(shot.name.rpartition("/")[2])
         if number is not None:
-            return self.route.pose(float(times[number]))
+            return float(times[number])
         if shot.clock_s is not None:
-            return self.route.pose(float(times[0]) + shot.clock_s + self.offset_s)
+            return float(times[0]) + shot.clock_s + self.offset_s
         found = read_exif(shot.source)
-        if found is None or found.time_s is None:
-            return None
-        return self.route.pose(found.time_s + self.offset_s)
+        return found.time_s + self.offset_s if found and found.time_s is not None else None

@@ -76,12 +76,14 @@ def drive_report(facts: DriveFacts) -> page.Report:
     if facts.sections:
         sections.append(_section_table(facts))
     if facts.pictures:
-        shown = f"the {len(facts.pictures)} with most" if len(facts.pictures) == WORST else "those"
+        shown = (
+            f"the {WORST} with most crack" if len(facts.pictures) == WORST else "those with cracks"
+        )
         sections.append(
             page.Gallery(
                 title="Worst frames",
                 pictures=facts.pictures,
-                note=f"Of {facts.summary['frames']:,} frames {shown} crack in them, worst first"
+                note=f"Of {facts.summary['frames']:,} frames {shown}, worst first"
                 f"{', counted to 15 m ahead' if facts.has_camera else ''}. "
                 "A click opens one at full size.",
                 key=(("found", CRACK),),
@@ -198,7 +200,8 @@ def _plots(facts: DriveFacts) -> list[page.Plot]:
         drawn = width_histogram(facts.widths, facts.lengths, unit=unit, limits=limits)
         caption = "Every crack of the road" if facts.cracks else "Every crack of every frame"
         caption += ", by length."
-        caption += " Dashed: where a severity ends." if limits else ""
+        shown = any(min(facts.widths) < limit < max(facts.widths) for limit in limits)
+        caption += " Dashed: where a severity ends." if shown else ""
         plots.append(page.Plot(image=drawn, alt="Widths of cracks", caption=caption))
     return plots
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from sam_crack.config.look_verbs import PredictOptions
-from sam_crack.console import Console
+from sam_crack.console import Console, counted
 from sam_crack.errors import BadInput, Interrupted
 from sam_crack.infer.device import choose_device
 from sam_crack.infer.few_frames import few_frames
@@ -38,6 +39,8 @@ from sam_crack.studies.drive_map import make_placer, station_of
 from sam_crack.studies.drive_parts import lock_run, open_part, sum_up
 from sam_crack.studies.drive_plan import check_options, expected_frames, first_screen, rehearse
 from sam_crack.studies.drive_writer import Writer
+
+MAX_WARNINGS = 5  # errors.jsonl has them all
 
 
 def run_predict(options: PredictOptions, console: Console) -> dict[str, object]:
@@ -150,30 +153,38 @@ def _say_waiting(
     share: Share, summary: dict[str, Any], waiting: list[int], console: Console
 ) -> None:
     """Tell that this part is done, and which are not."""
-    for error in summary["errors"][:5]:
-        console.warn(error["reason"])
+    _warn_of(summary["errors"], console)
     names = ", ".join(map(str, waiting))
     console.say(
-        f"part {share.part} of {share.parts} is done: {summary['frames']:,} frames; the last of "
-        f"the parts {names} to finish writes tables, map and report"
+        f"part {share.part} of {share.parts} is done: {counted(summary['frames'], 'frame')}; the "
+        f"last of the parts {names} to finish writes tables, map and report"
     )
 
 
 def _say_result(folder: Path, summary: dict[str, Any], console: Console) -> None:
     """Tell what was found and where it is."""
     metres = f", {summary['length_m']:.1f} m" if summary["length_m"] is not None else ""
+    each = summary["seconds_per_frame"]
     console.say(
-        f"{summary['cracks']:,} cracks in {summary['frames']:,} frames{metres}; "
-        f"{summary['seconds_per_frame']:g} s a frame"
+        f"{counted(summary['cracks'], 'crack')} in {counted(summary['frames'], 'frame')}{metres}"
+        + ("" if each is None else f"; {each:g} s a frame")
     )
-    for error in summary["errors"][:5]:
-        console.warn(error["reason"])
-    if len(summary["errors"]) > 5:
-        console.warn(f"{len(summary['errors']) - 5:,} more in {folder / 'errors.jsonl'}")
+    left = _warn_of(summary["errors"], console)
+    if left:
+        console.warn(f"{left:,} more in {folder / 'errors.jsonl'}")
     if "road_cracks" in summary:
         console.say(
-            f"on the road: {summary['road_cracks']:,} cracks, {summary['road_length_m']:,.1f} m, "
-            f"each counted once; {summary['frames_placed']:,} of {summary['frames']:,} frames "
+            f"on the road: {counted(summary['road_cracks'], 'crack')}, "
+            f"{summary['road_length_m']:,.1f} m, each counted once, fragments put together; "
+            f"{summary['frames_placed']:,} of {summary['frames']:,} frames "
             "lie on the track"
         )
     console.say(f"masks, overlays, tables and report: {folder}")
+
+
+def _warn_of(errors: list[dict[str, Any]], console: Console) -> int:
+    """Tell the first reasons, each once, and return how many errors have none of these."""
+    reasons = Counter(error["reason"] for error in errors)
+    for reason, count in list(reasons.items())[:MAX_WARNINGS]:
+        console.warn(f"{reason} ({count:,} times)" if count > 1 else reason)
+    return sum(list(reasons.values())[MAX_WARNINGS:])

@@ -63,7 +63,9 @@ def finish_drive(
             drive=drive,
             summary=summary,
         )
-    per_frame = seconds / max(1, frames)
-    summary |= {"seconds": round(seconds, 2), "seconds_per_frame": round(per_frame, 3)}
+    summary |= {
+        "seconds": round(seconds, 2),
+        "seconds_per_frame": round(seconds / frames, 3) if frames else None,
+    }
     durable.write_text(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
     return summary

@@ -16,6 +16,7 @@ from sam_crack.config.runs import new_run_folder
 from sam_crack.errors import UsageError
 from sam_crack.infer.frame_log import FrameLog
 from sam_crack.infer.frames import FrameStream
+from sam_crack.infer.paths import LOG, RUN
 from sam_crack.infer.rows import write_csv, write_jsonl
 from sam_crack.infer.share import Share
 from sam_crack.measure.cracks import ROW_COLUMNS
@@ -25,7 +26,7 @@ from sam_crack.studies.drive_map import MAP_FILES
 from sam_crack.studies.drive_video import PICTURES, VIDEO_FOLDER
 
 RUNS = Path("runs") / "predict"
-RUN, LOG, LOCK = "run.json", "frames.jsonl", "run.lock"
+LOCK = "run.lock"
 PART = re.compile(r"part-(\d+)-of-(\d+)\.(jsonl|json|lock)")
 FOLDERS = ("masks", "overlays", "probabilities", VIDEO_FOLDER, *LABEL_FOLDERS)
 TABLES = ("cracks.jsonl", "cracks.csv", "errors.jsonl", "summary.json", "report.html")

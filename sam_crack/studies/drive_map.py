@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +84,12 @@ def map_drive(
     """Place every frame of a run and count its cracks once."""
     poses = {}
     sightings = []
+    unplaced: list[float | None] = []
     for record in records():
         shot = Shot(name=record["name"], source=Path(record["source"]), clock_s=record["clock_s"])
         pose = placer.pose(shot)
         if pose is None:
+            unplaced.append(placer.time_s(shot))
             continue
         poses[record["name"]] = pose
         if camera is not None and not record["problem"]:
@@ -94,17 +97,41 @@ def map_drive(
             seen = _sighting(record, pose, camera.resized((height, width)))
             sightings.append(seen)
     if not poses:
-        raise BadInput(
-            "not one frame lies on the track",
-            "a track of the same time as the frames",
-            "check --time-offset, or the clock of the camera",
-        )
+        raise _off_track(placer, [time for time in unplaced if time is not None])
     stepped = step_by_distance(sightings)
     cracks = take_inventory(stepped, scheme=options.scheme)
     rows = measure_sections(cracks, stepped, section=options.section, lane_m=options.lane_width)
     return DriveMap(
         route=placer.route, poses=poses, sightings=stepped, cracks=cracks, sections=rows
     )
+
+
+def _off_track(placer: Placer, times_s: Sequence[float]) -> BadInput:
+    """Say how far the times of the frames lie from those of the track."""
+    begins_s, ends_s = placer.route.track.time_s[[0, -1]].tolist()
+    if not times_s:
+        return BadInput(
+            "not one frame lies on the track: the frames carry no time, and the track names none",
+            "pictures with a time in their EXIF, a video, or a track with a column `frame`",
+            "add to the track which frame was taken where, then repeat with --continue",
+        )
+    lasts = " to ".join(_clock(time) for time in (begins_s, ends_s))
+    taken = " to ".join(_clock(time) for time in (min(times_s), max(times_s)))
+    offset_s = placer.offset_s + begins_s - min(times_s)
+    return BadInput(
+        f"not one frame lies on the track: it lasts from {lasts}, the frames from {taken}",
+        "a track of the same time as the frames",
+        f"repeat with --continue and --time-offset {offset_s:.0f}, which lets both "
+        "begin together; whole hours are a time zone",
+    )
+
+
+def _clock(time_s: float) -> str:
+    """Write a moment, UTC."""
+    try:
+        return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    except (OverflowError, OSError, ValueError):
+        return f"{time_s:g} s"
 
 
 def _sighting(record: dict[str, Any], pose: Pose, camera: RoadCamera) -> Sighting:

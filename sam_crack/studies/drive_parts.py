@@ -15,13 +15,12 @@ from sam_crack.console import Console
 from sam_crack.errors import IntegrityError, UsageError
 from sam_crack.infer.frame_log import FrameLog, merge_logs
 from sam_crack.infer.frames import FrameError, FrameStream
+from sam_crack.infer.paths import LOG, RUN
 from sam_crack.infer.share import Share
 from sam_crack.measure.track import Placer
 from sam_crack.studies.drive_finish import finish_drive
 from sam_crack.studies.drive_folder import (
-    LOG,
     PART,
-    RUN,
     check_same,
     part_file,
     parts_in,

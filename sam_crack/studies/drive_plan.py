@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,16 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sam_crack.config.look_verbs import PredictOptions
-from sam_crack.console import Console
+from sam_crack.console import Console, counted
 from sam_crack.errors import BadInput, UsageError
 from sam_crack.infer.frames import FrameStream
+from sam_crack.infer.paths import LOG
 from sam_crack.infer.prediction import Prediction
 from sam_crack.infer.share import Share
 from sam_crack.report.geopackage import need_geopackage
-from sam_crack.studies.drive_folder import LOG, RUNS
+from sam_crack.studies.drive_folder import RUNS
+from sam_crack.studies.drive_video import PICTURES, VIDEO_FOLDER
 
 Looker = Callable[[Iterator[NDArray[np.uint8]]], Iterator[Prediction]]
 TABLES = ("cracks.csv", "cracks.jsonl", "errors.jsonl", "frames.jsonl", "summary.json")
+MOST_FOLDERS = 5  # named on the first screen
 MAPS = ("sections.csv", "cracks.geojson", "cracks.qml", "sections.geojson")
 
 
@@ -37,13 +41,15 @@ def check_options(options: PredictOptions, share: Share) -> None:
         raise UsageError("--video with --no-overlay", "a video is made of overlays", "drop one")
 
 
-def outputs_of(options: PredictOptions) -> list[str]:
+def outputs_of(options: PredictOptions, stream: FrameStream) -> list[str]:
     """Name what is written for each frame and for the whole drive."""
+    videos = sum(source.is_video for source in stream.sources)
     asked = {
         "masks/": True,
         "overlays/": options.overlay,
         "probabilities/": options.probabilities != "none",
-        "videos/": options.video,
+        f"{VIDEO_FOLDER}/": options.video and videos > 0,
+        PICTURES: options.video and videos < len(stream.sources),
         "coco.json": options.coco,
         "cvat/annotations.xml": options.cvat,
         "cvat-masks/": options.cvat_masks,
@@ -73,20 +79,32 @@ def first_screen(
     """Say what is there and how it is looked at."""
     videos = sum(source.is_video for source in stream.sources)
     kinds = [(videos, "video"), (len(stream.sources) - videos, "picture")]
-    files = " and ".join(f"{count:,} {kind}{'s' * (count > 1)}" for count, kind in kinds if count)
+    files = " and ".join(counted(count, kind) for count, kind in kinds if count)
     number = expected_frames(stream, options.stride)
     looked = f"one per {options.stride}" if number is None else f"{number:,} to look at"
     if stream.share.parts > 1:
         looked += f" in part {stream.share.part} of {stream.share.parts}, counted from 0"
     lines = [
-        f"{stream.total():,} frames in {files}, {looked}"
+        f"{counted(stream.total(), 'frame')} in {files}, {looked}"
         + (f", {known:,} of them done before" if known else ""),
         f"by {options.run}: windows of {window[1]} x {window[0]} px, overlap {options.overlap:g}, "
         f"road {options.road}, threshold {threshold:.3f}",
     ]
+    if elsewhere := _folders(stream):
+        lines.append(f"pictures of {elsewhere}: name the folder of the frames if these are not all")
     if stream.errors:
-        lines.append(f"{len(stream.errors):,} paths cannot be read and will be listed")
+        lines.append(f"{counted(len(stream.errors), 'path')} cannot be read and will be listed")
     return lines
+
+
+def _folders(stream: FrameStream) -> str:
+    """Say how many pictures each folder holds, where there is more than one: masks may be among."""
+    folders = Counter(s.path.parent.name for s in stream.sources if not s.is_video)
+    if len(folders) < 2:
+        return ""
+    named = ", ".join(f"{name} ({count:,})" for name, count in folders.most_common(MOST_FOLDERS))
+    more = len(folders) - MOST_FOLDERS
+    return named + (f" and {more:,} more folders" if more > 0 else "")
 
 
 def rehearse(
@@ -116,11 +134,12 @@ def rehearse(
     left = None if number is None else max(0, number - known)
     height, width = frame.image.shape[:2]
     console.say(
-        f"{frame.name}: {width} x {height} px, {prediction.windows} windows, {seconds:.1f} s here"
+        f"{frame.name}: {width} x {height} px, {counted(prediction.windows, 'window')}, "
+        f"{seconds:.1f} s here"
         + ("" if left is None else f"; {left:,} such frames: about {_span(seconds * left)}")
     )
     out = str(options.out or RUNS / "NAME-N")
-    console.say(f"would write into {out}: {', '.join(outputs_of(options))}")
+    console.say(f"would write into {out}: {', '.join(outputs_of(options, stream))}")
     for error in stream.errors[:5]:
         console.warn(error.reason)
     return {
@@ -133,7 +152,7 @@ def rehearse(
         "seconds_per_frame": round(seconds, 3),
         "seconds": None if left is None else round(seconds * left, 1),
         "out": Path(out),
-        "outputs": outputs_of(options),
+        "outputs": outputs_of(options, stream),
         "errors": [error.row() for error in stream.errors],
         "exit_code": BadInput.exit_code * bool(stream.errors),
     }

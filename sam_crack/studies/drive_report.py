@@ -14,6 +14,7 @@ import numpy as np
 
 from sam_crack import __version__
 from sam_crack.config.look_verbs import PredictOptions
+from sam_crack.console import counted
 from sam_crack.errors import BadInput
 from sam_crack.infer.frames import read_frame
 from sam_crack.infer.video import is_video
@@ -118,7 +119,7 @@ def _picture(folder: Path, record: dict[str, Any]) -> page.Picture | None:
         image=thumbnail(frame, FULL_PX, quality=80),
         thumbnail=thumbnail(frame, THUMBNAIL_PX),
         title=record["name"],
-        caption=f" {number} crack{'s' * (number != 1)}, {size}",
+        caption=f" {counted(number, 'crack')}, {size}",
     )
 
 

@@ -96,3 +96,10 @@ def test_lists_of_anything_never_break(tmp_path):
         assert all(
             found.reason or found.path.is_file() for found in find_files([tmp_path / "l.txt"])
         )
+
+
+def test_what_an_earlier_run_wrote_is_no_input_unless_it_is_named(tmp_path):
+    touch(tmp_path, "1.jpg", "out/run.json", "out/frames.jsonl", "out/masks/1.png", "a/run.json")
+    touch(tmp_path, "a/2.jpg")
+    assert named(tmp_path) == [("1.jpg", False), ("a/2.jpg", False)]
+    assert named(tmp_path / "out") == [("masks/1.png", False)]

@@ -78,11 +78,14 @@ def test_the_first_video_begins_with_the_track_and_the_offset_shifts_it(tmp_path
 @pytest.mark.parametrize(
     "text",
     ["", "time,lat\n1,2\n", "time,lat,lon\n1,2,3\n", "time,lat,lon\n1,91,3\n2,1,1\n",
-     "time,lat,lon\nx,1,3\n2,1,1\n", "time,lat,lon\n1,inf,3\n2,1,1\n"],
+     "time,lat,lon\n1\n2,1,1\n", "time,lat,lon\nx,1,3\n2,1,1\n", "time,lat,lon\n1,inf,3\n2,1,1\n"],
 )  # fmt: skip
 def test_what_is_no_track_is_refused(tmp_path, text):
     (tmp_path / "t.csv").write_text(text)
     with pytest.raises(BadInput):
+        read_track(tmp_path / "t.csv")
+    (tmp_path / "t.csv").write_text("time;lat;lon\n0;48,1;9\n")
+    with pytest.raises(BadInput, match="no column time, lat, lon in 'time;lat;lon'"):
         read_track(tmp_path / "t.csv")
     with pytest.raises(BadInput, match=r"\.gpx or \.csv"):
         read_track(tmp_path / "t.kml")

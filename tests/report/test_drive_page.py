@@ -95,6 +95,12 @@ def test_many_sections_share_bars_and_lose_no_metre():
     assert len(svg) < 1_000_000
 
 
+@pytest.mark.parametrize(("widths", "dashed"), [([11.0, 60.0], False), ([9.0, 11.0], True)])
+def test_dashes_are_named_where_there_are_some(widths, dashed):
+    text = render(drive_report(facts(widths=widths, lengths=[1.0, 1.0])))
+    assert ("Dashed: where a severity ends." in text) == dashed
+
+
 @pytest.mark.parametrize("widths", [[5.0], [1.0, 1000.0], [0.0, 4.0, np.nan]])
 def test_widths_of_any_kind_are_drawn(widths):
     assert width_histogram(widths, [1.0] * len(widths), unit="mm", limits=(10, 75), format="png")

@@ -15,6 +15,7 @@ from sam_crack.data.formats import cvat
 from sam_crack.data.synth.frame import cracks_near, view_of
 from sam_crack.data.synth.layers import blank_layers, draw_crack
 from sam_crack.data.synth.tables import csv_text, gpx_text, place_of
+from sam_crack.data.video import write_video
 from sam_crack.studies import drive
 
 SIZE, SPACING_M, FRAMES = (540, 960), 5.0, 7
@@ -120,9 +121,23 @@ def test_a_track_of_another_day_is_told_and_the_rest_is_kept(road, predict, tmp_
     out = tmp_path / "out"
     code, summary, _ = predict(road / "frames", "--out", out, "--track", tmp_path / "other.csv")
     assert code == 3
-    assert "track" in summary["errors"][0]["reason"]
+    assert "carry no time" in summary["errors"][0]["reason"]
     assert len(list((out / "masks").iterdir())) == FRAMES
     assert (out / "report.html").exists()
+
+
+def test_a_track_of_another_zone_is_told_with_the_offset_that_mends_it(road, predict, tmp_path):
+    clip, out = tmp_path / "clip.avi", tmp_path / "out"
+    write_video(clip, sorted((road / "frames").iterdir())[:3], hertz=5)
+    args = [clip, "--out", out, "--track", road / "track.csv", "--no-overlay"]
+    code, summary, _ = predict(*args, "--time-offset", "7200")
+    (told,) = [error["reason"] for error in summary["errors"]]
+    assert (code, "frame_placed" in summary) == (3, False)
+    assert "from 2024-05-14 09:30:00 to" in told
+    assert "the frames from 2024-05-14 11:30:00 to 2024-05-14 11:30:00" in told
+    (offset,) = re.findall(r"--continue and --time-offset (\S+),", told)
+    code, summary, _ = predict(*args, "--time-offset", offset, "--continue")
+    assert (code, summary["frames_placed"], summary["seconds_per_frame"]) == (0, 3, None)
 
 
 @pytest.mark.parametrize(

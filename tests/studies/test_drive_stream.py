@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from sam_crack.measure.camera import Camera
 from tests.studies.tiny_road import write_checkpoint
 
 SIZE = (80, 112)
@@ -72,7 +73,7 @@ def test_a_cut_video_is_exit_3_with_everything_else_written(predict, tmp_path, p
     read = summary["videos"]["v"]["read"]
     assert 10 < read < 30
     assert summary["frames"] == read + 3
-    assert f"read {read} of 40 frames" in err
+    assert f"read {read} of 40 frames; fetch the file again" in err
     assert (tmp_path / "out/report.html").stat().st_size > 1000
 
 
@@ -95,6 +96,27 @@ def test_overlays_become_videos_at_the_rate_of_their_source(predict, tmp_path, p
         assert video.get(cv2.CAP_PROP_FPS) == pytest.approx(hertz, rel=0.001)
     shown = cv2.VideoCapture(str(out / "videos/v.mp4")).read()[1]
     assert cv2.PSNR(shown, cv2.imread(str(out / "overlays/v/000000.jpg"))) > 25
+
+
+def test_masks_among_the_frames_are_seen_on_the_first_screen(
+    pictures, run_cli, model, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    _, alone, _ = run_cli("predict", model, "in", "--dry-run")
+    (tmp_path / "in/masks").mkdir()
+    cv2.imwrite("in/masks/0.png", np.zeros(SIZE, np.uint8))
+    _, both, _ = run_cli("predict", model, "in", "--dry-run")
+    assert "pictures of in (3), masks (1): name the folder of the frames" in both
+    assert "pictures of" not in alone
+
+
+def test_what_is_wrong_with_every_frame_is_told_once(pictures, predict, tmp_path):
+    Camera(height_m=1.4, pitch_deg=35, focal_px=500, size=(500, 500)).save(tmp_path / "c.json")
+    code, summary, err = predict(
+        pictures, "--out", tmp_path / "out", "--camera", tmp_path / "c.json"
+    )
+    assert (code, len(summary["errors"]), err.count("same shape")) == (3, 3, 1)
+    assert "these frames (3 times)" in err
 
 
 def test_videos_need_overlays(predict, tmp_path, pictures):
@@ -121,8 +143,19 @@ def test_a_dry_run_says_what_is_ahead_and_writes_nothing(
     assert not (tmp_path / "found").exists()
 
 
-def test_what_a_dry_run_names_is_what_is_written(predict, tmp_path, pictures):
-    args = [pictures, "--out", tmp_path / "out", "--coco", "--cvat", "--probabilities", "8"]
+@pytest.mark.parametrize("with_clip", [True, False])
+def test_what_a_dry_run_names_is_what_is_written(predict, tmp_path, pictures, with_clip):
+    paths = [pictures, write_clip(tmp_path / "v.avi", 2)][: 1 + with_clip]
+    args = [
+        *paths,
+        "--out",
+        tmp_path / "out",
+        "--coco",
+        "--cvat",
+        "--probabilities",
+        "8",
+        "--video",
+    ]
     _, plan, _ = predict(*args, "--dry-run")
     predict(*args)
     written = {path.name for path in (tmp_path / "out").iterdir()} - {"run.json", "run.lock"}
