@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +32,13 @@ from sam_crack.studies.drive_folder import (
     RUNS,
     choose_folder,
     open_log,
+    problems_of,
     settings_of,
 )
 from sam_crack.studies.drive_map import make_placer, station_of
 from sam_crack.studies.drive_parts import lock_run, open_part, sum_up
 from sam_crack.studies.drive_plan import check_options, expected_frames, first_screen, rehearse
 from sam_crack.studies.drive_writer import Writer
-
-MAX_WARNINGS = 5  # errors.jsonl has them all
 
 
 def run_predict(options: PredictOptions, console: Console) -> dict[str, object]:
@@ -153,7 +151,8 @@ def _say_waiting(
     share: Share, summary: dict[str, Any], waiting: list[int], console: Console
 ) -> None:
     """Tell that this part is done, and which are not."""
-    _warn_of(summary["errors"], console)
+    for problem in problems_of(summary["errors"]):
+        console.warn(problem)
     names = ", ".join(map(str, waiting))
     console.say(
         f"part {share.part} of {share.parts} is done: {counted(summary['frames'], 'frame')}; the "
@@ -169,9 +168,8 @@ def _say_result(folder: Path, summary: dict[str, Any], console: Console) -> None
         f"{counted(summary['cracks'], 'crack')} in {counted(summary['frames'], 'frame')}{metres}"
         + ("" if each is None else f"; {each:g} s a frame")
     )
-    left = _warn_of(summary["errors"], console)
-    if left:
-        console.warn(f"{left:,} more in {folder / 'errors.jsonl'}")
+    for problem in problems_of(summary["errors"]):
+        console.warn(problem)
     if "road_cracks" in summary:
         console.say(
             f"on the road: {counted(summary['road_cracks'], 'crack')}, "
@@ -180,11 +178,3 @@ def _say_result(folder: Path, summary: dict[str, Any], console: Console) -> None
             "lie on the track"
         )
     console.say(f"masks, overlays, tables and report: {folder}")
-
-
-def _warn_of(errors: list[dict[str, Any]], console: Console) -> int:
-    """Tell the first reasons, each once, and return how many errors have none of these."""
-    reasons = Counter(error["reason"] for error in errors)
-    for reason, count in list(reasons.items())[:MAX_WARNINGS]:
-        console.warn(f"{reason} ({count:,} times)" if count > 1 else reason)
-    return sum(list(reasons.values())[MAX_WARNINGS:])

@@ -26,7 +26,7 @@ from sam_crack.studies.drive_map import MAP_FILES
 from sam_crack.studies.drive_video import PICTURES, VIDEO_FOLDER
 
 RUNS = Path("runs") / "predict"
-LOCK = "run.lock"
+LOCK, MAX_PROBLEMS = "run.lock", 5
 PART = re.compile(r"part-(\d+)-of-(\d+)\.(jsonl|json|lock)")
 FOLDERS = ("masks", "overlays", "probabilities", VIDEO_FOLDER, *LABEL_FOLDERS)
 TABLES = ("cracks.jsonl", "cracks.csv", "errors.jsonl", "summary.json", "report.html")
@@ -180,6 +180,14 @@ def write_tables(folder: Path, log: FrameLog, stream: FrameStream) -> dict[str, 
             stage: round(value / max(1, len(log)), 4) for stage, value in seconds.items()
         },
     }
+
+
+def problems_of(errors: list[dict[str, Any]]) -> list[str]:
+    """Say what went wrong: each reason once, and of many the first."""
+    reasons = Counter(str(error["reason"]) for error in errors)
+    told = [f"{why} ({count:,} times)" if count > 1 else why for why, count in reasons.items()]
+    more = len(told) - MAX_PROBLEMS
+    return told[:MAX_PROBLEMS] + ([f"{more:,} more in errors.jsonl"] if more > 0 else [])
 
 
 def _crack_rows(log: FrameLog, sources: list[str]) -> Iterator[dict[str, Any]]:

@@ -8,8 +8,10 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from sam_crack.config.look_verbs import PredictOptions
+from sam_crack.errors import BadInput
 from sam_crack.measure.pixels import crack_pixels
 from sam_crack.report import labels
 from sam_crack.studies.drive_map import Records
@@ -31,8 +33,7 @@ def write_labels(folder: Path, records: Records, options: PredictOptions) -> Non
 def _frames(folder: Path, records: Records) -> Iterator[labels.LabelledFrame]:
     """Yield one frame at a time, its pixels from the mask that was written."""
     for record in records():
-        content = np.fromfile(folder / "masks" / f"{record['name']}.png", np.uint8)
-        mask = np.asarray(cv2.imdecode(content, cv2.IMREAD_GRAYSCALE), np.uint8)
+        mask = _mask(folder / "masks" / f"{record['name']}.png")
         seeds = [
             (crack["id"], np.concatenate([np.array(line) for line in crack["lines"]]))
             for crack in record["cracks"]
@@ -44,6 +45,19 @@ def _frames(folder: Path, records: Records) -> Iterator[labels.LabelledFrame]:
             patches=tuple(crack_pixels(mask, seeds)),
             facts={crack["id"]: {key: crack[key] for key in FACTS} for crack in record["cracks"]},
         )
+
+
+def _mask(path: Path) -> NDArray[np.uint8]:
+    """Read what was written when the frame was done."""
+    content = np.fromfile(path, np.uint8) if path.is_file() else np.zeros(0, np.uint8)
+    mask = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE) if content.size else None
+    if mask is None:
+        raise BadInput(
+            f"{path}: gone or damaged, though its frame was done",
+            "masks as they were written",
+            "remove the frame's line from frames.jsonl and repeat with --continue",
+        )
+    return np.asarray(mask, np.uint8)
 
 
 def _file(record: dict[str, Any]) -> str:

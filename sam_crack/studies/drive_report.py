@@ -25,6 +25,7 @@ from sam_crack.report import page
 from sam_crack.report.drive_page import WORST, Course, DriveFacts, drive_report
 from sam_crack.report.html import write_report
 from sam_crack.report.overlay import Frame, Label, draw_overlay, thumbnail
+from sam_crack.studies.drive_folder import problems_of
 from sam_crack.studies.drive_map import DriveMap, Records, crack_features
 
 FULL_PX, THUMBNAIL_PX = 1600, 480
@@ -178,10 +179,7 @@ def _courses(drive: DriveMap) -> list[Course]:
 
 
 def _problems(summary: dict[str, Any]) -> list[str]:
-    found = [str(error["reason"]) for error in summary["errors"][:5]]
-    more = len(summary["errors"]) - len(found)
-    if more > 0:
-        found.append(f"{more:,} more problems are listed in errors.jsonl.")
+    found = problems_of(summary["errors"])
     placed = summary.get("frames_placed")
     if placed is not None and placed < summary["frames"]:
         lost = summary["frames"] - placed

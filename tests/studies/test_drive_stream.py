@@ -117,6 +117,16 @@ def test_what_is_wrong_with_every_frame_is_told_once(pictures, predict, tmp_path
     )
     assert (code, len(summary["errors"]), err.count("same shape")) == (3, 3, 1)
     assert "these frames (3 times)" in err
+    assert (tmp_path / "out/report.html").read_text().count("same shape") == 1
+
+
+def test_a_mask_that_was_removed_is_named_with_what_to_do(pictures, predict, tmp_path):
+    predict(pictures, "--out", tmp_path / "out")
+    (tmp_path / "out/masks/1.png").unlink()
+    code, answer, _ = predict(pictures, "--out", tmp_path / "out", "--continue", "--coco")
+    assert code == 3
+    assert "masks/1.png: gone or damaged" in answer["error"]
+    assert "line from frames.jsonl" in answer["error"]
 
 
 def test_videos_need_overlays(predict, tmp_path, pictures):
