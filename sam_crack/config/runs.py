@@ -15,6 +15,8 @@ from sam_crack.config.load import config_hash, dump_config
 from sam_crack.durable import write_text
 from sam_crack.errors import UsageError
 
+CONFIG = "config.yaml"
+"""The complete configuration, in the folder of a run."""
 PACKAGES = (
     "sam-crack",
     "torch",
@@ -73,7 +75,7 @@ def write_run_header(folder: Path, config: object, argv: Sequence[str]) -> None:
         "python": platform.python_version(),
         "packages": installed_versions(),
     }
-    write_text(folder / "config.yaml", dump_config(config))
+    write_text(folder / CONFIG, dump_config(config))
     write_text(folder / "run.json", json.dumps(header, indent=2) + "\n")
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 
-from sam_crack.config.runs import new_run_folder, write_run_header
-from sam_crack.config.schema import RunConfig
+from sam_crack.config.load import leaves, load_config, value_at
+from sam_crack.config.runs import CONFIG, new_run_folder, write_run_header
+from sam_crack.config.schema import RunConfig, TrainConfig
 from sam_crack.config.verbs import TrainOptions
 from sam_crack.console import Console
 from sam_crack.data.dataset import Dataset
@@ -26,6 +27,7 @@ from sam_crack.studies.training_record import data_hash, show_samples, write_rec
 from sam_crack.train.probe import look_ahead
 from sam_crack.train.session import CHECKPOINT, Session, class_balance, join_processes, prepare
 from sam_crack.train.state import FolderLock
+from sam_crack.train.tracking import METRICS
 
 RUNS = Path("runs")
 
@@ -37,6 +39,8 @@ def run_train(options: TrainOptions, console: Console, run_config: RunConfig) ->
     folder = _agreed_folder(options, run_config, processes) if not options.dry_run else Path()
     alone = processes.is_main_process and not options.dry_run
     with FolderLock(folder) if alone else nullcontext():
+        if alone:
+            _describe_run(folder, options, run_config)
         session = prepare(
             run_config,
             train,
@@ -53,6 +57,8 @@ def run_train(options: TrainOptions, console: Console, run_config: RunConfig) ->
             start_from(options.init, session.segmenter, console)
         for line in first_screen(run_config, session, train, val):
             session.run.console.say(line)
+        for line in without_effect(run_config.train) if processes.is_main_process else ():
+            console.warn(line)
         if options.dry_run:
             return {"dry_run": True, **look_ahead(session.run)}
         result = session.fit(resume=options.resume is not None)
@@ -119,21 +125,50 @@ def _folder(options: TrainOptions, config: RunConfig) -> Path:
     """Make the run folder, or find the one to go on with."""
     match options.resume:
         case None:
-            folder = options.out or new_run_folder(RUNS, "train", config.name)
-            if (folder / "metrics.jsonl").exists():
-                raise UsageError(
-                    f"{folder} holds a run already",
-                    "a new folder, or the same run continued",
-                    f"add --resume {folder}, or choose another --out",
-                )
+            return options.out or new_run_folder(RUNS, "train", config.name)
         case "auto":
-            folder = options.out or _newest(config.name)
+            return options.out or _newest(config.name)
+        case path if not (Path(path) / CONFIG).is_file():
+            raise BadInput(
+                f"{path}: no such run",
+                f"`auto`, or the folder of a run, in which its {CONFIG} lies",
+                f"check the path; runs of this name are in {RUNS / 'train' / config.name}-*",
+            )
+        case path if options.out not in (None, Path(path)):
+            raise UsageError(
+                f"--out {options.out} with --resume {path}",
+                "a run goes on in its own folder",
+                "leave --out out, or --resume to begin another run",
+            )
         case path:
-            folder = Path(path)
-            if not folder.is_dir():
-                raise BadInput(f"{folder}: no such run", "`auto` or the folder of a run")
+            return Path(path)
+
+
+def _describe_run(folder: Path, options: TrainOptions, config: RunConfig) -> None:
+    """Write what a new run is; one that goes on keeps to what was written when it began."""
+    if options.resume is None and (folder / METRICS).exists():
+        raise UsageError(
+            f"{folder} holds a run already",
+            "a new folder, or the same run continued",
+            f"add --resume {folder}, or choose another --out",
+        )
+    if options.resume is not None and (folder / CONFIG).is_file():
+        began = load_config(RunConfig, file=folder / CONFIG)
+        changed = [
+            f"{name} {value_at(began, name)}, not {value_at(config, name)}"
+            for name in leaves(RunConfig)
+            if value_at(began, name) != value_at(config, name)
+        ]
+        if not changed:
+            return
+        if not options.allow_changes:
+            raise UsageError(
+                f"{folder} began with another configuration: {'; '.join(changed)}",
+                "a run goes on with the settings it began with",
+                f"start it with --config {folder / CONFIG}, begin a new run, or add "
+                "--allow-changes",
+            )
     write_run_header(folder, config, sys.argv)
-    return folder
 
 
 def _newest(name: str) -> Path:
@@ -162,10 +197,26 @@ def first_screen(
         f"{settings.steps} steps of {size} crops = {settings.steps * size / len(train):.1f} passes "
         f"over the data; loss {' + '.join(f'{w:g} {n}' for n, w in settings.losses.items())}",
     ]
-    if not any(balance):
-        raise BadInput(
-            f"{config.data.name}: no foreground in the samples looked at, mask values {[*balance]}",
-            "masks in which some pixels are of a foreground class",
-            "check the encoding with `sam-crack data check`, or set --data.classes",
-        )
+    for split, samples in ((config.data.train, train), (config.data.val, val)):
+        if not any(sample.mask.any() for sample in samples):
+            raise BadInput(
+                f"{config.data.name}: no foreground in any of the {len(samples)} frames of {split}",
+                "masks in which some pixels are of a foreground class",
+                "check the encoding with `sam-crack data check`, or set --data.classes",
+            )
     return lines
+
+
+def without_effect(settings: TrainConfig) -> list[str]:
+    """Say which settings do nothing beside the others."""
+    said, steps, every = [], settings.steps, settings.validate_every
+    if settings.warmup > steps:
+        said.append(
+            f"train.warmup {settings.warmup} of {steps} steps: the rate stays below its peak"
+        )
+    if settings.patience and (every == 0 or (settings.patience + 1) * every >= steps):
+        said.append(
+            f"train.patience {settings.patience} has no effect: it needs "
+            f"{settings.patience + 1} validations before step {steps}, one is done every {every}"
+        )
+    return said

@@ -39,7 +39,7 @@ class RunLoss(Protocol):
 
 
 def weighted_sum(weights: Mapping[str, float]) -> RunLoss:
-    """Compose the loss of a run; unknown names are refused."""
+    """Compose the loss of a run; unknown names, and weights that teach nothing, are refused."""
     unknown = [name for name in weights if name not in (*LOSSES, RIM)]
     of_classes = {name: weight for name, weight in weights.items() if name != RIM}
     if unknown or not of_classes:
@@ -47,6 +47,14 @@ def weighted_sum(weights: Mapping[str, float]) -> RunLoss:
             f"train.losses: {', '.join(unknown or weights) or 'nothing'}",
             f"known are {', '.join(LOSSES)}, and {RIM} beside them for head.boundary",
             "write for example bce=1,dice=1",
+        )
+
+    idle = [f"{name}={weight:g}" for name, weight in weights.items() if weight <= 0]
+    if idle:
+        raise UsageError(
+            f"train.losses: {', '.join(idle)}",
+            "weights above 0: at 0 a loss teaches nothing, below it what is wrong",
+            "leave these out",
         )
 
     def total(logits: Tensor, target: Tensor, valid: Tensor, rim: Tensor | None = None) -> Tensor:

@@ -62,8 +62,8 @@ def _crops_of_a_step(run: Run) -> int:
 
 def _passing(run: Run, crops: int) -> Run:
     """The same run with so many crops in a pass, and as many in a step as before."""
-    shares = {"batch_size": crops, "accumulate": _crops_of_a_step(run) // crops}
-    train = dataclasses.replace(run.config.train, **shares)
+    passes = _crops_of_a_step(run) // crops
+    train = dataclasses.replace(run.config.train, batch_size=crops, accumulate=passes)
     return dataclasses.replace(run, config=dataclasses.replace(run.config, train=train))
 
 

@@ -25,7 +25,7 @@ from sam_crack.model.description import CheckpointMeta
 from sam_crack.model.segmenter import Segmenter, build_segmenter
 from sam_crack.train.blocks import set_up_blocks
 from sam_crack.train.loop import FitResult, fit
-from sam_crack.train.losses import RIM
+from sam_crack.train.losses import RIM, weighted_sum
 from sam_crack.train.probe import share_out
 from sam_crack.train.run import Run
 from sam_crack.train.shown_scale import shown_scale
@@ -124,6 +124,7 @@ def prepare(
 
 def _suit(accelerator: Accelerator, config: RunConfig) -> None:
     """Refuse what cannot be trained or sharded; tell DeepSpeed what it wants to know beforehand."""
+    weighted_sum(config.train.losses)
     if config.model.head.boundary != (RIM in config.train.losses):
         raise UsageError(
             f"model.head.boundary: {str(config.model.head.boundary).lower()} with train.losses "

@@ -11,6 +11,8 @@ from sam_crack import durable
 from sam_crack.train.validate import Validation
 
 Row = dict[str, object]
+METRICS = "metrics.jsonl"
+"""The record, in the run folder."""
 
 
 class Log:
@@ -18,7 +20,7 @@ class Log:
 
     def __init__(self, folder: Path, *, keep_through: int, write: bool = True) -> None:
         """Keep the lines up to a step, and continue after them; one process writes for all."""
-        self.path, self.write = folder / "metrics.jsonl", write
+        self.path, self.write = folder / METRICS, write
         self.rows = [row for row in _read(self.path) if int(str(row["step"])) <= keep_through]
         if write:
             kept = "".join(json.dumps(row) + "\n" for row in self.rows)

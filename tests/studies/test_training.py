@@ -7,6 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sam_crack.config.schema import TrainConfig
+from sam_crack.studies.training import without_effect
+from sam_crack.train.state import FolderLock
+
 SMALL = {
     "model.backbone.name": "tiny",
     "model.backbone.pretrained": "false",
@@ -18,13 +22,13 @@ SMALL = {
 }
 
 
-def write_set(root: Path, *, line: int = 255) -> Path:
+def write_set(root: Path) -> Path:
     rng = np.random.default_rng(0)
     for split, count in (("train", 3), ("val", 2)):
         for number in range(count):
             image = rng.integers(90, 160, (80, 96, 3), dtype=np.uint8)
             mask = np.zeros((80, 96), np.uint8)
-            mask[20 + 9 * number : 24 + 9 * number, 10:80] = line
+            mask[20 + 9 * number : 24 + 9 * number, 10:80] = 255
             for kind, array in (("images", image), ("masks", mask)):
                 folder = root / split / kind
                 folder.mkdir(parents=True, exist_ok=True)
@@ -68,11 +72,65 @@ def test_other_data_is_refused_on_resume_unless_allowed(train, tmp_path):
     assert code == 0, err
 
 
-def test_masks_without_foreground_are_refused(train, tmp_path):
-    write_set(tmp_path / "data", line=0)
+def test_another_configuration_is_named_and_leaves_the_run_as_it_was(train, tmp_path):
+    run = tmp_path / "run"
+    assert train("--out", run)[0] == 0
+    before = {name: (run / name).read_bytes() for name in ("config.yaml", "run.json")}
+    code, _, err = train("--resume", run, **{"train.lr": "1e-4"})
+    assert code == 2
+    assert "train.lr 0.0005, not 0.0001" in err
+    assert train("--resume", run)[0] == 0
+    assert before == {name: (run / name).read_bytes() for name in before}
+    assert train("--resume", run, "--allow-changes", **{"train.lr": "1e-4"})[0] == 0
+    assert "lr: 0.0001" in (run / "config.yaml").read_text()
+
+
+def test_a_running_run_is_left_alone(train, tmp_path):
+    folder = tmp_path / "run"
+    with FolderLock(folder):
+        code, _, err = train("--out", folder)
+    assert (code, "another run is writing here" in err) == (2, True)
+    assert [path.name for path in folder.iterdir()] == ["run.lock"]
+
+
+def test_only_a_run_is_gone_on_with(train, tmp_path):
+    before = sorted((tmp_path / "data").rglob("*"))
+    code, _, err = train("--resume", tmp_path / "data")
+    assert (code, "no such run" in err) == (3, True)
+    assert sorted((tmp_path / "data").rglob("*")) == before
+
+
+def test_a_run_goes_on_in_its_own_folder(train, tmp_path):
+    assert train("--out", tmp_path / "run")[0] == 0
+    code, _, err = train("--resume", tmp_path / "run", "--out", tmp_path / "other")
+    assert (code, "in its own folder" in err) == (2, True)
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_masks_without_foreground_are_refused(train, tmp_path, split):
+    for path in (tmp_path / "data" / split / "masks").iterdir():
+        Image.fromarray(np.zeros((80, 96), np.uint8)).save(path)
     code, _, err = train("--out", tmp_path / "run")
     assert code == 3
-    assert "foreground" in err
+    assert "no foreground in any of the" in err
+    assert f"frames of {split};" in err
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"warmup": 5, "steps": 4}, "train.warmup 5 of 4 steps"),
+        ({"patience": 2, "validate_every": 0}, "train.patience 2 has no effect"),
+        ({"patience": 2, "validate_every": 100, "steps": 300}, "needs 3 validations before"),
+    ],
+)
+def test_settings_that_do_nothing_are_said(settings, told):
+    (said,) = without_effect(TrainConfig(**settings))
+    assert told in said
+
+
+def test_settings_that_work_are_not_spoken_of():
+    assert not without_effect(TrainConfig(patience=2, validate_every=100, steps=301))
 
 
 def test_dry_run_trains_nothing(train, tmp_path):

@@ -129,6 +129,12 @@ def test_unknown_loss_is_refused() -> None:
         weighted_sum({"dise": 1.0})
 
 
+@pytest.mark.parametrize("weight", [0.0, -1.0])
+def test_weights_that_teach_nothing_are_refused(weight: float) -> None:
+    with pytest.raises(UsageError, match=r"dice=-?[01]; weights above 0"):
+        weighted_sum({"bce": 1.0, "dice": weight})
+
+
 def test_lovasz_by_hand() -> None:
     # Errors 1 - y f, worst first: 2.5 (truth), 1.2 (not), 0.4 (truth), then below zero.
     logits = torch.tensor([[[[0.6, 0.2], [-3.0, -1.5]]]], dtype=torch.float64)

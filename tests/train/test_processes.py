@@ -72,7 +72,7 @@ def kill_and_resume(tmp_path: Path, kills: int, steps: int) -> None:
 
 
 def test_killed_and_resumed_equals_unbroken(tmp_path: Path) -> None:
-    kill_and_resume(tmp_path, kills=3, steps=8)
+    kill_and_resume(tmp_path, kills=4, steps=8)
 
 
 @pytest.mark.slow
