@@ -67,7 +67,8 @@ class PredictOptions:
     coco: bool = False
     """Also write coco.json: every crack as run lengths."""
     cvat: bool = False
-    """Also write cvat/annotations.xml (CVAT for images 1.1), to be corrected there."""
+    """Also write CVAT for images 1.1, to be corrected there: cvat/annotations.xml for a task of the
+    pictures, cvat/videos/NAME.xml for a task of each video."""
     cvat_masks: bool = False
     """Also write cvat-masks/ (CVAT's Segmentation mask 1.1)."""
     gpkg: bool = False

@@ -64,6 +64,8 @@ class Source:
     path: Path
     name: str
     """What its frame is called, or the folder of its frames."""
+    file: str
+    """Relative path that it was asked for by, with suffix: what its owner calls it."""
     is_video: bool
 
 
@@ -186,7 +188,7 @@ def open_frames(paths: Iterable[Path], *, exclude: Path | None = None) -> FrameS
     videos = [is_video(one.path) for one in files]
     names = unique_names([one.name for one in files], folders=videos)
     sources = [
-        Source(path=one.path, name=name, is_video=video)
+        Source(path=one.path, name=name, file=one.name, is_video=video)
         for one, name, video in zip(files, names, videos, strict=True)
     ]
     return FrameStream(sources, errors)

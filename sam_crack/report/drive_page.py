@@ -228,5 +228,5 @@ def _limits(facts: DriveFacts) -> list[str]:
             "the distance: look at every 5 m of road or less for fine cracks.",
         ]
     else:
-        items.append("No camera is known: everything is in pixels, and nothing is a size.")
+        items.append("No camera fits these frames: everything is in pixels, and nothing is a size.")
     return items

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
@@ -29,8 +29,8 @@ class LabelledFrame:
 
     file: str
     """Name that the annotation tool knows the picture by, with suffix and `/`."""
-    name: str
-    """Name without suffix."""
+    number: int
+    """Place among the frames of the annotation tool's task, from 0."""
     size: tuple[int, int]
     patches: tuple[Patch, ...]
     facts: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -107,10 +107,10 @@ def _cvat_lines(frames: Iterable[LabelledFrame]) -> Iterator[str]:
         f"<color>#{bytes(COLOUR).hex()}</color><type>any</type><attributes></attributes>"
         "</label></labels></task></meta>"
     )
-    for number, frame in enumerate(frames):
+    for frame in frames:
         height, width = frame.size
         name = quoteattr(clean(frame.file))
-        yield f'  <image id="{number}" name={name} width="{width}" height="{height}">'
+        yield f'  <image id="{frame.number}" name={name} width="{width}" height="{height}">'
         for patch in frame.patches:
             rows, columns = patch.pixels.shape
             # row by row, which is column by column of the turned mask
@@ -126,7 +126,7 @@ def _cvat_lines(frames: Iterable[LabelledFrame]) -> Iterator[str]:
 
 def write_cvat_masks(folder: Path, frames: Iterable[LabelledFrame]) -> None:
     """Write CVAT's Segmentation mask 1.1: colour PNG by class and by crack, and their tables."""
-    names = []
+    names: dict[str, None] = {}
     for frame in frames:
         by_class = np.zeros((*frame.size, 3), np.uint8)
         by_crack = np.zeros((*frame.size, 3), np.uint8)
@@ -135,9 +135,11 @@ def write_cvat_masks(folder: Path, frames: Iterable[LabelledFrame]) -> None:
             area = slice(patch.top, patch.top + rows), slice(patch.left, patch.left + columns)
             by_class[area][patch.pixels] = COLOUR[::-1]
             by_crack[area][patch.pixels] = object_colour(number)[::-1]
+        name = str(PurePosixPath(frame.file).with_suffix(""))
+        name = frame.file.replace(".", "_") if name in names else name
         for kind, pixels in (("SegmentationClass", by_class), ("SegmentationObject", by_crack)):
-            durable.write_bytes(folder / kind / f"{frame.name}.png", _png(pixels))
-        names.append(frame.name)
+            durable.write_bytes(folder / kind / f"{name}.png", _png(pixels))
+        names[name] = None
     lines = [
         "# label:color_rgb:parts:actions",
         "background:0,0,0::",

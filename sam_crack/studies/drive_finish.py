@@ -40,7 +40,7 @@ def finish_drive(
     folder, options = writer.folder, writer.options
     summary = write_tables(folder, writer.log, writer.stream) | facts
     sources = [source.name for source in writer.stream.sources]
-    write_labels(folder, lambda: writer.log.records(sources), options)
+    write_labels(folder, lambda: writer.log.records(sources), options, writer.stream.sources)
     if options.video:
         rate = options.video_rate
         write_videos(folder, lambda: writer.log.records(sources), rate=rate, console=console)

@@ -32,10 +32,16 @@ from sam_crack.report.geo import Feature, write_geojson
 from sam_crack.report.geopackage import write_geopackage
 from sam_crack.report.qgis import crack_style
 
-Records = Callable[[], Iterable[dict[str, Any]]]
+Record = dict[str, Any]
+Records = Callable[[], Iterable[Record]]
 MAP_FILES = ("sections.csv", "cracks.geojson", "cracks.qml", "sections.geojson", "drive.gpkg")
 SIMPLEST_M = 0.02
 """Bends below two centimetres are not drawn on a map."""
+
+
+def video_of(record: Record) -> str | None:
+    """Return the name of the video that a frame came from; None for a picture."""
+    return str(record["source_name"]) if record["time_s"] is not None else None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -134,7 +140,7 @@ def _clock(time_s: float) -> str:
         return f"{time_s:g} s"
 
 
-def _sighting(record: dict[str, Any], pose: Pose, camera: RoadCamera) -> Sighting:
+def _sighting(record: Record, pose: Pose, camera: RoadCamera) -> Sighting:
     """Read the cracks of a frame as its record holds them."""
     rows = [(crack["kind"], crack["road"]) for crack in record["cracks"]] + record["fragments"]
     cracks = tuple(

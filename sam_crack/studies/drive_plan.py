@@ -51,7 +51,7 @@ def outputs_of(options: PredictOptions, stream: FrameStream) -> list[str]:
         f"{VIDEO_FOLDER}/": options.video and videos > 0,
         PICTURES: options.video and videos < len(stream.sources),
         "coco.json": options.coco,
-        "cvat/annotations.xml": options.cvat,
+        "cvat/": options.cvat,
         "cvat-masks/": options.cvat_masks,
         "drive.gpkg": options.gpkg and bool(options.track),
         "report.html": options.report,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sam_crack.console import Console
 from sam_crack.data.video import write_video
-from sam_crack.studies.drive_map import Records
+from sam_crack.studies.drive_map import Records, video_of
 
 VIDEO_FOLDER, PICTURES = "videos", "pictures.mp4"
 
@@ -39,7 +39,7 @@ def write_videos(folder: Path, records: Records, *, rate: float, console: Consol
     reels: dict[str | None, _Reel] = {}
     for record in records():
         time_s = record["time_s"]
-        reel = reels.setdefault(record["source_name"] if time_s is not None else None, _Reel())
+        reel = reels.setdefault(video_of(record), _Reel())
         reel.first_s = reel.first_s if reel.count else time_s or 0.0
         reel.last_s = time_s or 0.0
         reel.count += 1
@@ -53,5 +53,5 @@ def write_videos(folder: Path, records: Records, *, rate: float, console: Consol
 
 def _overlays(folder: Path, records: Records, name: str | None) -> Iterator[Path]:
     for record in records():
-        if (record["source_name"] if record["time_s"] is not None else None) == name:
+        if video_of(record) == name:
             yield folder / "overlays" / f"{record['name']}.jpg"

@@ -1,6 +1,8 @@
 """What is written for annotation tools is read back by the readers of their exports."""
 
 import json
+import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -17,12 +19,12 @@ from sam_crack.measure.pixels import crack_pixels
 from sam_crack.report import labels
 
 
-def frame(mask, name="drive/a"):
+def frame(mask, name="drive/a", number=0):
     cracks = measure_cracks(mask, min_length_px=5)
     seeds = [(c.id, np.concatenate(c.lines).astype(float)) for c in cracks]
     return labels.LabelledFrame(
         file=f"{name}.jpg",
-        name=name,
+        number=number,
         size=mask.shape,
         patches=tuple(crack_pixels(mask, seeds)),
         facts={c.id: {"length_px": c.length_px} for c in cracks},
@@ -54,6 +56,22 @@ def test_cvat_xml_reads_back(mask, tmp_path):
     assert set(images) == {"drive/a.jpg", odd.file}
     for image in images.values():
         np.testing.assert_array_equal(cvat.draw(image, {"crack": 1}), mask)
+
+
+def test_a_frame_keeps_its_number_in_the_task(mask, tmp_path):
+    labels.write_cvat_xml(tmp_path / "a.xml", [frame(mask, "a", 3), frame(mask, "b", 7)])
+    images = ET.parse(tmp_path / "a.xml").getroot().findall("image")
+    assert [(image.get("id"), image.get("name")) for image in images] == [
+        ("3", "a.jpg"),
+        ("7", "b.jpg"),
+    ]
+
+
+def test_pictures_that_differ_in_their_suffix_have_a_mask_each(mask, tmp_path):
+    same = replace(frame(mask, "a"), file="a.png")
+    labels.write_cvat_masks(tmp_path, [frame(mask, "a"), same])
+    assert (tmp_path / "ImageSets/Segmentation/default.txt").read_text() == "a\na_png\n"
+    assert (tmp_path / "SegmentationClass/a_png.png").exists()
 
 
 def test_cvat_masks_read_back(mask, tmp_path):

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import xml.etree.ElementTree as ET
 
 import cv2
 import numpy as np
@@ -96,6 +97,29 @@ def test_overlays_become_videos_at_the_rate_of_their_source(predict, tmp_path, p
         assert video.get(cv2.CAP_PROP_FPS) == pytest.approx(hertz, rel=0.001)
     shown = cv2.VideoCapture(str(out / "videos/v.mp4")).read()[1]
     assert cv2.PSNR(shown, cv2.imread(str(out / "overlays/v/000000.jpg"))) > 25
+
+
+def test_annotation_tools_find_each_frame_by_its_own_name(predict, tmp_path, pictures):
+    (pictures / "a[1]").mkdir()
+    (pictures / "2.png").rename(pictures / "a[1]/x'y.PNG")
+    clips = [write_clip(tmp_path / "v.avi", 6), write_clip(tmp_path / "w.avi", 5)]
+    flags = ["--stride", "2", "--coco", "--cvat", "--cvat-masks"]
+    predict(clips[0], pictures, clips[1], "--out", tmp_path / "out", *flags)
+    images = {
+        path.stem: [(one.get("id"), one.get("name")) for one in ET.parse(path).iter("image")]
+        for path in (tmp_path / "out/cvat").rglob("*.xml")
+    }
+    stills = [(str(n), f"frame_{n:06d}.PNG") for n in (0, 2, 4)]
+    assert images["v"] == stills
+    assert images["annotations"] == [("0", "0.png"), ("1", "a[1]/x'y.PNG")]
+    assert [name for _, name in images["w"]] == ["frame_000001.PNG", "frame_000003.PNG"]
+    listed = "ImageSets/Segmentation/default.txt"
+    masks = tmp_path / "out/cvat-masks"
+    assert (masks / listed).read_text() == "0\na[1]/x'y\n"
+    assert (masks / "videos/v" / listed).read_text().split() == [n[:-4] for _, n in stills]
+    assert (masks / "videos/w/SegmentationObject/frame_000003.png").exists()
+    coco = json.loads((tmp_path / "out/coco.json").read_text())
+    assert "v/frame_000002.PNG" in {image["file_name"] for image in coco["images"]}
 
 
 def test_masks_among_the_frames_are_seen_on_the_first_screen(
