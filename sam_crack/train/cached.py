@@ -65,6 +65,7 @@ class CachedBatches:
     def batches(self, start: int) -> Iterator[Batch]:
         """Batches of this process from step `start` on."""
         accelerator = self.run.accelerator
+        self._say_size(self.crop(0))
         for numbers in crop_numbers(
             self.run.config,
             start=start,
@@ -79,8 +80,6 @@ class CachedBatches:
             crop = self.crops[number]
             (pixels,) = crop.inputs
             self._entries[number] = replace(crop, inputs=(pixels, *self._encode(pixels)))
-            if len(self._entries) == 1:
-                self._say_size(self._entries[number])
         return self._entries[number]
 
     @torch.no_grad()

@@ -163,9 +163,8 @@ def _accumulate(
 def _clip(model: nn.Module, limit: float, accelerator: Accelerator) -> float:
     """Shorten the gradients to a norm, 0 for none, and return the norm that they had."""
     norm = accelerator.clip_grad_norm_(model.parameters(), limit or math.inf)
-    return (
-        0.0 if norm is None else float(whole(norm))
-    )  # DeepSpeed clips by itself, and says nothing
+    # DeepSpeed clips by itself, and says nothing.
+    return 0.0 if norm is None else float(whole(norm))
 
 
 def _due(step: int, every: int, steps: int) -> bool:

@@ -19,6 +19,7 @@ from sam_crack.console import Console
 from sam_crack.data.crops import CropDrawer
 from sam_crack.data.rims import need_instances
 from sam_crack.data.sample import Sample
+from sam_crack.data.spread import spread
 from sam_crack.errors import UsageError
 from sam_crack.model.checkpoint import save_checkpoint
 from sam_crack.model.description import CheckpointMeta
@@ -81,9 +82,7 @@ def prepare(
     """Seed everything, build the model and bind the pieces to a run folder."""
     join_processes()
     accelerator = Accelerator()
-    _suit(accelerator, config)
-    if config.model.head.boundary:
-        need_instances(train[0].instances, train[0].id)
+    _suit(accelerator, config, train)
     torch.manual_seed(config.seed)
     segmenter = build_segmenter(
         config.model, device=accelerator.device, total_steps=config.train.steps
@@ -122,7 +121,7 @@ def prepare(
     return Session(run=run, validator=validator, segmenter=segmenter)
 
 
-def _suit(accelerator: Accelerator, config: RunConfig) -> None:
+def _suit(accelerator: Accelerator, config: RunConfig, train: Sequence[Sample]) -> None:
     """Refuse what cannot be trained or sharded; tell DeepSpeed what it wants to know beforehand."""
     weighted_sum(config.train.losses)
     if config.model.head.boundary != (RIM in config.train.losses):
@@ -132,6 +131,9 @@ def _suit(accelerator: Accelerator, config: RunConfig) -> None:
             f"the channel of head.boundary is taught by the loss {RIM}, and by no other",
             f"set both, such as --model.head.boundary true --train.losses bce=1,dice=1,{RIM}=1",
         )
+    if config.model.head.boundary:
+        first = train[0]
+        need_instances(first.instances, first.id)
     if accelerator.distributed_type is DistributedType.DEEPSPEED:
         told = accelerator.state.deepspeed_plugin.deepspeed_config
         told["train_micro_batch_size_per_gpu"] = config.train.batch_size
@@ -161,8 +163,7 @@ def _describe(
 
 def class_balance(samples: Sequence[Sample], *, at_most: int = 32) -> dict[int, float]:
     """Share of the pixels that each mask value has, over evenly spaced samples."""
-    chosen = np.unique(np.linspace(0, len(samples) - 1, min(at_most, len(samples))).astype(int))
     counts = np.zeros(256, np.int64)
-    for index in chosen:
-        counts += np.bincount(samples[int(index)].mask.ravel(), minlength=256)
+    for place in spread(len(samples), at_most):
+        counts += np.bincount(samples[place].mask.ravel(), minlength=256)
     return {int(value): counts[value] / counts.sum() for value in np.flatnonzero(counts)}

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from sam_crack.config.schema import DataConfig
 from sam_crack.data.sample import Sample
+from sam_crack.data.spread import spread
 from sam_crack.errors import BadInput
 from sam_crack.measure.camera_file import load_camera
 from sam_crack.measure.road_scale import millimetres_across
@@ -25,8 +24,7 @@ def shown_scale(
     lowest, highest = config.scale
     # crops are drawn evenly by the logarithm of the factor
     usual = (lowest * highest) ** (config.scale_share / 2)
-    places = np.unique(np.linspace(0, len(samples) - 1, min(at_most, len(samples))).astype(int))
-    masks = [samples[int(place)].mask for place in places]
+    masks = [samples[place].mask for place in spread(len(samples), at_most)]
     width = typical_width(masks)
     gsd = _road_gsd(config, masks[0].shape)
     return TrainedScale(

@@ -15,6 +15,7 @@ from sam_crack.config.schema import RunConfig
 from sam_crack.console import Console
 from sam_crack.data.rims import need_instances, rims
 from sam_crack.data.sample import Sample
+from sam_crack.data.spread import spread
 from sam_crack.errors import BadInput
 from sam_crack.infer.gate import count_gate, gate_scores, say_gate
 from sam_crack.infer.predict import Predictor
@@ -101,7 +102,9 @@ class Validator:
         self.stop = stop or StopSignal(console)
         self.region_only = config.data.region_only
         mine = range(accelerator.process_index, len(samples), accelerator.num_processes)
-        self.shown: dict[int, Prediction | None] = dict.fromkeys(_spread(mine))
+        self.shown: dict[int, Prediction | None] = dict.fromkeys(
+            mine[place] for place in spread(len(mine), SHOWN)
+        )
         """What was last said about a few frames, by their numbers, to be looked at."""
         self.accelerator, self.console = accelerator, console
         parse_road(config.infer.road, alone=True)  # processes share frames out
@@ -192,9 +195,3 @@ def choose(counts: ThresholdCounts, step: int) -> Validation:
         highest=int(np.flatnonzero(levels).max(initial=0)) / 255,
         **dict(zip(names, scores, strict=True)),
     )
-
-
-def _spread(numbers: Sequence[int], count: int = SHOWN) -> list[int]:
-    """Return so many of the numbers, from all over the sequence."""
-    places = np.linspace(0, len(numbers) - 1, min(count, len(numbers))).round().astype(int)
-    return [numbers[place] for place in np.unique(places)]
