@@ -53,7 +53,10 @@ class PredictOptions:
     video_rate: Annotated[float, Range(0.01, 240)] = 5.0
     """Frames per second of the video that is made of pictures. Example: 10."""
     track: str = ""
-    """Where the frames were taken: FILE.gpx, FILE.csv (time, lat, lon), or exif. Example: a.gpx."""
+    """Where the frames were taken: FILE.gpx, FILE.csv (time, lat, lon; heading and frame where they
+    are known), or exif. The first video begins with the track; pictures are found by their name in
+    it, else by the time in their EXIF, UTC unless it names a zone. In gaps of more than 10 s no
+    frame has a place. Example: a.gpx."""
     time_offset: Annotated[float, Range(-1e9, 1e9)] = 0.0
     """Seconds added to a frame's time before the track is asked. Example: -2.5."""
     section: Literal["100m", "0.1mi", "1km"] = "100m"
