@@ -22,7 +22,8 @@ EXAMPLE = "see sam-crack camera calibrate --help for an example"
 def calibrate(options: CalibrateOptions) -> Fit:
     """Find the camera, rounded as it is written."""
     if bool(options.points) == bool(options.lines):
-        raise UsageError("--points and --lines", "one of the two", EXAMPLE)
+        given = "--points and --lines" if options.points else "neither --points nor --lines"
+        raise UsageError(given, "one of the two", EXAMPLE)
     if options.focal is not None and options.fov is not None:
         raise UsageError("--focal and --fov", "one of the two", "leave --fov out")
     focal = options.focal

@@ -136,7 +136,11 @@ def rehearse(
     console.say(
         f"{frame.name}: {width} x {height} px, {counted(prediction.windows, 'window')}, "
         f"{seconds:.1f} s here"
-        + ("" if left is None else f"; {left:,} such frames: about {_span(seconds * left)}")
+        + (
+            ""
+            if left is None
+            else f"; {counted(left, 'such frame')}: about {_span(seconds * left)}"
+        )
     )
     out = str(options.out or RUNS / "NAME-N")
     console.say(f"would write into {out}: {', '.join(outputs_of(options, stream))}")
