@@ -46,7 +46,7 @@ def run_predict(options: PredictOptions, console: Console) -> dict[str, object]:
     parse_road(options.road)  # before anything takes long
     scale = parse_scale(options.scale)
     share = choose_share(options.num_parts, options.part_id, os.environ)
-    check_options(options, share)
+    check_options(options, share, console)
     camera = load_camera(options.camera) if options.camera else None
     device = choose_device(options.device, process=share.local)
     stream = open_frames(options.paths, exclude=options.out or RUNS)

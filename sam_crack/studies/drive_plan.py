@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +24,26 @@ from sam_crack.studies.drive_video import PICTURES, VIDEO_FOLDER
 
 Looker = Callable[[Iterator[NDArray[np.uint8]]], Iterator[Prediction]]
 TABLES = ("cracks.csv", "cracks.jsonl", "errors.jsonl", "frames.jsonl", "summary.json")
+NEEDS = {  # what a setting says nothing without
+    **dict.fromkeys(("time_offset", "section", "lane_width", "gpkg"), "track"),
+    "video_rate": "video",
+    "scheme": "camera",
+}
 MOST_FOLDERS = 5  # named on the first screen
 MAPS = ("sections.csv", "cracks.geojson", "cracks.qml", "sections.geojson")
 
 
-def check_options(options: PredictOptions, share: Share) -> None:
-    """Refuse, before anything takes long, what could not be written or would not fit together."""
+def check_options(options: PredictOptions, share: Share, console: Console) -> None:
+    """Refuse, before anything takes long, what could not be written or would not fit together.
+
+    What merely changes nothing is warned of.
+    """
+    for field in fields(options):
+        need = NEEDS.get(field.name)
+        if need and not getattr(options, need) and getattr(options, field.name) != field.default:
+            console.warn(f"--{field.name.replace('_', '-')} has no effect without --{need}")
+    if options.track and options.camera is None:
+        console.warn("--track without --camera places frames, but no crack: sections stay empty")
     if options.gpkg:
         need_geopackage()
     if share.parts > 1 and options.road.startswith("auto:"):

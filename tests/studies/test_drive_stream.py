@@ -153,6 +153,24 @@ def test_a_mask_that_was_removed_is_named_with_what_to_do(pictures, predict, tmp
     assert "line from frames.jsonl" in answer["error"]
 
 
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--section", "1km"], ["--section has no effect without --track"]),
+        (["--video-rate", "9"], ["--video-rate has no effect without --video"]),
+        (["--scheme", "ltpp"], ["--scheme has no effect without --camera"]),
+        (["--track", "t.csv"], ["--track without --camera places frames, but no crack"]),
+        (["--video-rate", "9", "--video"], []),
+    ],
+)
+def test_what_changes_nothing_is_warned_of(pictures, predict, tmp_path, monkeypatch, flags, told):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.csv").write_text("time,lat,lon,frame\n0,48,9,0\n1,48.1,9,1\n")
+    _, _, err = predict(pictures, "--dry-run", *flags)
+    assert err.count("warning: ") == len(told)
+    assert all(one in err for one in told)
+
+
 def test_videos_need_overlays(predict, tmp_path, pictures):
     code, answer, _ = predict(pictures, "--out", tmp_path / "out", "--video", "--no-overlay")
     assert code == 2
