@@ -183,7 +183,9 @@ def _problems(summary: dict[str, Any]) -> list[str]:
     placed = summary.get("frames_placed")
     if placed is not None and placed < summary["frames"]:
         lost = summary["frames"] - placed
-        found.append(f"{lost:,} of {summary['frames']:,} frames lie outside the track, or in its gaps.")
+        found.append(
+            f"{lost:,} of {summary['frames']:,} frames lie outside the track, or in its gaps."
+        )
     return found
 
 
