@@ -19,18 +19,17 @@ from sam_crack.infer.paths import LOG
 from sam_crack.infer.prediction import Prediction
 from sam_crack.infer.share import Share
 from sam_crack.report.geopackage import need_geopackage
-from sam_crack.studies.drive_folder import RUNS
+from sam_crack.studies.drive_folder import RUNS, TABLES
+from sam_crack.studies.drive_map import MAP_FILES
 from sam_crack.studies.drive_video import PICTURES, VIDEO_FOLDER
 
 Looker = Callable[[Iterator[NDArray[np.uint8]]], Iterator[Prediction]]
-TABLES = ("cracks.csv", "cracks.jsonl", "errors.jsonl", "frames.jsonl", "summary.json")
 NEEDS = {  # what a setting says nothing without
     **dict.fromkeys(("time_offset", "section", "lane_width", "gpkg"), "track"),
     "video_rate": "video",
     "scheme": "camera",
 }
 MOST_FOLDERS = 5  # named on the first screen
-MAPS = ("sections.csv", "cracks.geojson", "cracks.qml", "sections.geojson")
 
 
 def check_options(options: PredictOptions, share: Share, console: Console) -> None:
@@ -68,11 +67,12 @@ def outputs_of(options: PredictOptions, stream: FrameStream) -> list[str]:
         "coco.json": options.coco,
         "cvat/": options.cvat,
         "cvat-masks/": options.cvat_masks,
-        "drive.gpkg": options.gpkg and bool(options.track),
-        "report.html": options.report,
     }
-    maps = MAPS if options.track else ()
-    return [*(name for name, wanted in asked.items() if wanted), *TABLES, *maps]
+    unasked = {"report.html": not options.report, "drive.gpkg": not options.gpkg}
+    files = (*TABLES, LOG, *(MAP_FILES if options.track else ()))
+    return [name for name, wanted in asked.items() if wanted] + [
+        name for name in files if not unasked.get(name)
+    ]
 
 
 def expected_frames(stream: FrameStream, stride: str) -> int | None:

@@ -208,6 +208,8 @@ def test_what_a_dry_run_names_is_what_is_written(predict, tmp_path, pictures, wi
         "8",
         "--video",
     ]
+    (tmp_path / "t.csv").write_text("time,lat,lon,frame\n0,48,9,0\n1,48.1,9,1\n")
+    args += ["--track", tmp_path / "t.csv"]
     _, plan, _ = predict(*args, "--dry-run")
     predict(*args)
     written = {path.name for path in (tmp_path / "out").iterdir()} - {"run.json", "run.lock"}
