@@ -23,6 +23,7 @@ from sam_crack.infer.road import parse_road
 from sam_crack.infer.stitch import Stitcher
 from sam_crack.infer.windows import Blend, WindowPlan, plan_windows
 from sam_crack.measure.metrics import to_level
+from sam_crack.model.segmenter import Segmenter
 
 T = TypeVar("T")
 MAX_SIZES = 4  # plans whose weights are kept; a folder of mixed sizes must not fill memory
@@ -148,8 +149,9 @@ class Predictor:
         plan = self.plan((image.shape[0], image.shape[1]), asked.gate)
         look = open_look(plan, asked.gate, self.stride, self._device)
         look.spent("cut", self._now() - start)
-        look.spent("model", self._owed_s)
-        self._owed_s = 0.0
+        if self._owed_s:
+            look.spent("road", self._owed_s)
+            self._owed_s = 0.0
         for number in look.numbers:
             start = self._now()
             batch.put(look, number, image)
@@ -162,27 +164,37 @@ class Predictor:
     def _pass(self, batch: Batch) -> None:
         """Bring all windows of a batch through the model and to their frames."""
         while batch.owners:
-            start = self._now()
-            logits = self._spared(partial(self._logits, batch))
+            logits, seconds = self._spared(partial(self._logits, batch))
             owners = batch.owners[: len(logits)]
-            share = (self._now() - start) / len(owners)
             for (look, number), one in zip(owners, logits, strict=False):
                 start = self._now()
                 assert look.stitcher is not None  # made with the logits
                 look.stitcher.add(one[None], number)
                 look.missing -= 1
-                look.spent("model", share)
+                for stage, spent in seconds.items():
+                    look.spent(stage, spent / len(owners))
                 look.spent("stitch", self._now() - start)
             batch.drop(len(owners))
 
-    def _logits(self, batch: Batch) -> Tensor:
-        """Pass the first windows of a batch, and see that their frames have room for the result."""
-        pixels = batch.pixels[: self.batch_size].to(self._device)
-        logits = self.segmenter(pixels.permute(0, 3, 1, 2))
+    def _logits(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        """Pass the first windows of a batch, and see that their frames have room for the result.
+
+        Besides the logits come the seconds of each stage.
+        """
+        start = self._now()
+        pixels = batch.pixels[: self.batch_size].to(self._device).permute(0, 3, 1, 2)
+        if isinstance(self.segmenter, Segmenter):
+            features = self.segmenter.encode(pixels)
+            encoded = self._now()
+            logits = self.segmenter.decode(features, pixels)
+            seconds = {"encode": encoded - start, "head": self._now() - encoded}
+        else:
+            logits = self.segmenter(pixels)
+            seconds = {"model": self._now() - start}
         for look, _ in batch.owners[: self.batch_size]:
             if look.stitcher is None:
                 look.stitcher = self._stitcher(look.plan, logits.shape[1])
-        return logits
+        return logits, seconds
 
     def _stitcher(self, plan: WindowPlan, depth: int) -> Stitcher:
         """Make the canvas of a frame; the last few plans share their weights."""

@@ -47,7 +47,7 @@ def choose_scale(
         case "factor":
             if choice.is_native:
                 return predictor, {"asked": "1", "factor": 1.0}
-            return _by_factor(predictor, choice.factor), {
+            return by_factor(predictor, choice.factor), {
                 "asked": f"{choice.factor:g}",
                 "factor": choice.factor,
             }
@@ -67,7 +67,9 @@ def scale_settings(facts: Mapping[str, object]) -> dict[str, object]:
     return {"scale": facts["asked"], "scale_factor": facts["factor"]}
 
 
-def _by_factor(predictor: Predictor, factor: float) -> Looker:
+def by_factor(predictor: Predictor, factor: float) -> Looker:
+    """Return a predictor that resizes whole frames by one factor."""
+
     def parts(size: Size) -> Parts:
         return whole_frame(size, factor)
 
@@ -113,7 +115,7 @@ def _by_labels(
         f"at 1 (threshold {threshold:.2f} would give {highest:.3f})"
     )
     _say(console, factor, why, scores)
-    return _by_factor(predictor, factor), {
+    return by_factor(predictor, factor), {
         "asked": f"calibrate:{folder}",
         "factor": factor,
         "why": why,
@@ -134,9 +136,13 @@ def _by_agreement(
             yield image
 
     factor, scores = agree(predictor.by_itself(), images())
-    why = f"over {len(names)} frames what is found there is most like what the next scales find"
+    why = (
+        f"over {len(names)} frames what is found there is most like what the next scales find"
+        if any(scores.values())
+        else f"nothing was found on {len(names)} frames in any scale"
+    )
     _say(console, factor, why, scores)
-    return _by_factor(predictor, factor), {
+    return by_factor(predictor, factor), {
         "asked": "auto",
         "factor": factor,
         "why": why,

@@ -30,18 +30,18 @@ def look_at_scales(predictor: Predictor, image: Image, factors: Sequence[float])
 
 
 def calibrate(
-    predictor: Predictor, samples: Iterable[Sample]
+    predictor: Predictor, samples: Iterable[Sample], *, factors: tuple[float, ...] = GRID
 ) -> tuple[float, dict[float, ThresholdCounts]]:
     """Return the factor with the best F1 at the predictor's threshold, and the counts of all.
 
     Of equals the one nearest to 1 is taken.
     """
-    factors, counts = GRID, dict.fromkeys(GRID, ThresholdCounts.zero())
+    counts = dict.fromkeys(factors, ThresholdCounts.zero())
     for sample in samples:
         factors = grid_for((sample.mask.shape[0], sample.mask.shape[1]), factors)
         for factor, prob in look_at_scales(predictor, sample.image, factors).items():
             counts[factor] += count_levels(prob, sample.mask > 0, sample.ignore)
-    if not counts[1.0].positives.any():
+    if not any(each.positives.any() for each in counts.values()):
         raise BadInput(
             "labelled frames without foreground",
             "a few frames whose masks show what is to be found",

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from sam_crack.adapt.inject import Adapted, inject
 from sam_crack.config.schema import ModelConfig
 from sam_crack.model.backbones import build_encoder, encoder_to_sam_state
+from sam_crack.model.features import Features
 from sam_crack.model.heads import build_head, count_logits, resolve_stride
 from sam_crack.model.prompts import PromptDecoder
 
@@ -40,7 +41,15 @@ class Segmenter(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return fp32 logits (b, num_logits, h/stride, w/stride) of pixels (b, 3, h, w), 0-255."""
-        logits: Tensor = self.head(self.encoder(pixels), pixels)
+        return self.decode(self.encode(pixels), pixels)
+
+    def encode(self, pixels: Tensor) -> Features:
+        """Return the adapted encoder's features of pixels (b, 3, h, w), 0-255."""
+        return self.encoder(pixels)  # type: ignore[no-any-return]
+
+    def decode(self, features: Features, pixels: Tensor) -> Tensor:
+        """Return the head's fp32 logits of encoded pixels."""
+        logits: Tensor = self.head(features, pixels)
         return logits.float()
 
     def prompt(

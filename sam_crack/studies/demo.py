@@ -24,6 +24,7 @@ from sam_crack.data.sample import Sample
 from sam_crack.data.synth.drive import run_synth
 from sam_crack.errors import BadInput, IntegrityError
 from sam_crack.studies.demo_page import summarise, write_page
+from sam_crack.studies.demo_road import look_with_road
 from sam_crack.studies.demo_truth import Looker
 from sam_crack.studies.training import start_from
 from sam_crack.train.loop import FitResult
@@ -72,14 +73,21 @@ def run_demo(options: DemoOptions, console: Console) -> dict[str, object]:
             results = [
                 looker.look(index) for index in console.progress(frames, "look", unit="frame")
             ]
+            road = None
+            if config.model.backbone.pretrained:
+                labelled = range(TRAIN_FRAMES, first)
+                road = look_with_road(
+                    config.infer, roads[0], labelled=labelled, frames=frames, console=console
+                )
         with _step(console, "5/5", "write the report"):
-            summary = summarise(config, taught, results, note)
+            summary = summarise(config, taught, results, road=road, note=note)
             durable.write_text(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
             page = write_page(
                 folder / "report.html",
                 config=config,
                 taught=taught,
                 results=results,
+                road=road,
                 drive=roads[0],
                 note=note,
             )

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import reduce
-from operator import add
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sam_crack.config.schema import RunConfig
 from sam_crack.data.synth.truth import REACH_M
-from sam_crack.measure.metrics import Counts, f1, iou, precision, recall
+from sam_crack.measure.metrics import f1, iou, precision, recall
 from sam_crack.report import page
 from sam_crack.report.html import write_report
 from sam_crack.report.overlay import KEY, Label, draw_overlay, thumbnail
 from sam_crack.report.plots import loss_curve, scatter_lengths
 from sam_crack.studies.demo_map import road_map
+from sam_crack.studies.demo_road import RoadLook, compare_page
+from sam_crack.studies.demo_totals import totals
 from sam_crack.studies.demo_truth import FrameResult, TrueCrack
 
 if TYPE_CHECKING:
@@ -26,36 +25,13 @@ FULL_WIDTH_PX, THUMBNAIL_PX = 1920, 640
 SHORTEST_LABEL_MM = 500
 
 
-@dataclass(frozen=True, kw_only=True)
-class Totals:
-    """Sums over the held-back frames."""
-
-    counts: Counts
-    true_m: float
-    found_m: float
-    num_true: int
-    num_found: int
-    num_false: int
-    seconds_per_frame: float
-
-
-def totals(results: Sequence[FrameResult]) -> Totals:
-    """Add up what was true, found and imagined."""
-    cracks = [crack for result in results for crack in result.true_cracks]
-    found = [crack for crack in cracks if crack.measured_length_mm is not None]
-    return Totals(
-        counts=reduce(add, (result.counts for result in results), Counts()),
-        true_m=sum(crack.length_mm for crack in cracks) / 1000,
-        found_m=sum(crack.measured_length_mm or 0.0 for crack in cracks) / 1000,
-        num_true=len(cracks),
-        num_found=len(found),
-        num_false=sum(len(result.false_cracks) for result in results),
-        seconds_per_frame=sum(result.seconds for result in results) / len(results),
-    )
-
-
 def summarise(
-    config: RunConfig, taught: Taught, results: Sequence[FrameResult], note: str
+    config: RunConfig,
+    taught: Taught,
+    results: Sequence[FrameResult],
+    *,
+    road: RoadLook | None,
+    note: str,
 ) -> dict[str, object]:
     """Return the figures as `summary.json` holds them, and one line for the screen."""
     found, after = totals(results), taught.result.best or taught.before
@@ -84,6 +60,16 @@ def summarise(
         "length_true_m": round(found.true_m, 3),
         "length_measured_m": round(found.found_m, 3),
         "seconds_per_frame": round(found.seconds_per_frame, 2),
+        "road": None if road is None else _road_facts(road),
+    }
+
+
+def _road_facts(road: RoadLook) -> dict[str, object]:
+    return {
+        "scale": road.factor,
+        "test_iou_pooled": iou(road.found.counts, empty="zero"),
+        "cracks_found": road.found.num_found,
+        "false_alarms": road.found.num_false,
     }
 
 
@@ -93,6 +79,7 @@ def write_page(
     config: RunConfig,
     taught: Taught,
     results: Sequence[FrameResult],
+    road: RoadLook | None,
     drive: Path,
     note: str,
 ) -> Path:
@@ -108,6 +95,7 @@ def write_page(
             note="Rendered frames that training never saw, further along the road that it learned "
             "on. Lengths are measured through the camera's height, pitch and focal length.",
         ),
+        *([] if road is None else [compare_page(results, road)]),
         _table(results),
         road_map(results, drive),
         _plots(taught, results),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from sam_crack.data.synth.dataset import drive_camera
 from sam_crack.data.synth.frame import cracks_near, view_of
 from sam_crack.data.synth.truth import REACH_M
 from sam_crack.infer.predict import Predictor
+from sam_crack.infer.scale_choice import by_factor
+from sam_crack.infer.scale_search import calibrate
+from sam_crack.infer.scaled import Looker as LooksAtFrames
 from sam_crack.measure.cracks import Crack, measure_cracks
 from sam_crack.measure.match import owners, territory
 from sam_crack.measure.metrics import Counts, count
@@ -63,7 +67,7 @@ class Looker:
 
     def __init__(self, checkpoint: Path, config: InferConfig, drive: Path) -> None:
         segmenter, meta = load_checkpoint(checkpoint)
-        self.predictor = Predictor(
+        self._predictor = Predictor(
             segmenter,
             window=segmenter.config.window,
             stride=segmenter.stride,
@@ -72,16 +76,24 @@ class Looker:
             batch_size=config.batch_size,
             road=config.road,
         )
+        self.looker: LooksAtFrames = self._predictor
         self.samples = open_dataset("synth", drive)
         self.camera = drive_camera(drive)
         self.facts: dict[str, Any] = json.loads((drive / "truth.json").read_text("utf-8"))
         self.drive = drive
 
+    def find_scale(self, indices: Iterable[int], factors: tuple[float, ...]) -> float:
+        """Look from now on at the scale that finds most of the cracks of these frames."""
+        labelled = (self.samples[index] for index in indices)
+        factor, _ = calibrate(self._predictor, labelled, factors=factors)
+        self.looker = by_factor(self._predictor, factor)
+        return factor
+
     def look(self, index: int) -> FrameResult:
         """Segment, measure and compare one frame."""
         sample = self.samples[index]
         began = time.perf_counter()
-        prediction = self.predictor.frame(sample.image)
+        prediction = self.looker.frame(sample.image)
         near = self._near(prediction.mask)
         cracks = measure_cracks(near, prob=prediction.prob, camera=self.camera)
         seconds = time.perf_counter() - began

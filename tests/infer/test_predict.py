@@ -3,8 +3,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from sam_crack.config.schema import BackboneConfig, ModelConfig
 from sam_crack.errors import BadInput
 from sam_crack.infer.predict import MAX_SIZES, Predictor
+from sam_crack.model.segmenter import build_segmenter
 
 torch.set_num_threads(1)
 
@@ -134,3 +136,11 @@ def test_batches_are_filled_across_frames_of_any_size():
     assert len(model.shapes) == 3
     for frame, prediction in zip(frames, found, strict=True):
         np.testing.assert_array_equal(prediction.mask, frame[..., 0] > 0)
+
+
+def test_of_a_segmenter_encoding_and_decoding_are_timed_apart():
+    config = ModelConfig(backbone=BackboneConfig(name="tiny", pretrained=False), window=(64, 64))
+    segmenter = build_segmenter(config).eval()
+    found = Predictor(segmenter, window=(64, 64), stride=segmenter.stride).frame(blocks(0, 80, 80))
+    assert set(found.seconds) == {"cut", "encode", "head", "stitch"}
+    assert found.seconds["encode"] > 0 < found.seconds["head"]

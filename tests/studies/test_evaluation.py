@@ -243,7 +243,7 @@ def free_port():
 
 
 def test_a_scale_is_found_without_labels_and_kept_beside_the_scores(evaluate, tmp_path):
-    code, found, err = evaluate("--scale", "auto")
+    code, _, err = evaluate("--scale", "auto")
     assert code == 0
     facts = json.loads((tmp_path / "out" / "metrics.json").read_text("utf-8"))["model"]["scale"]
     assert facts["asked"] == "auto"
