@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sam_crack.config.schema import RunConfig
+from sam_crack.console import counted
 from sam_crack.data.synth.truth import REACH_M
 from sam_crack.measure.metrics import f1, iou, precision, recall
 from sam_crack.report import page
@@ -43,7 +44,7 @@ def summarise(
         f"validation IoU {taught.before.iou:.3f} -> {after.iou:.3f}; on {len(results)} held-back "
         f"frames IoU {scores['test_iou_pooled']:.3f}, {found.num_found} of {found.num_true} cracks "
         f"found, {found.found_m:.1f} m measured of {found.true_m:.1f} m, "
-        f"{found.num_false} false alarms"
+        f"{counted(found.num_false, 'false alarm')}"
     )
     return {
         "line": line,
@@ -127,7 +128,7 @@ def _facts(config: RunConfig, taught: Taught, results: Sequence[FrameResult]) ->
             label="Cracks found",
             value=f"{found.num_found} of {found.num_true}",
             note=f"in {len(results)} held-back frames, within {REACH_M:g} m; "
-            f"{found.num_false} false alarms",
+            f"{counted(found.num_false, 'false alarm')}",
         ),
         page.Fact(
             label="Crack length",
@@ -164,7 +165,7 @@ def _picture(result: FrameResult) -> page.Picture:
         thumbnail=thumbnail(small, THUMBNAIL_PX),
         title=f"Frame {result.name}",
         caption=f"{found} of {len(result.true_cracks)} cracks found, "
-        f"{len(result.false_cracks)} false alarms",
+        f"{counted(len(result.false_cracks), 'false alarm')}",
     )
 
 
