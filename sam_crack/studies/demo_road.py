@@ -64,8 +64,8 @@ def compare_page(taught: Sequence[FrameResult], road: RoadLook) -> page.Table:
             page.Column(name="Length measured", unit="m", digits=1),
         ],
         rows=rows,
-        note="The bundled checkpoint road began on other rendered roads and learnt on real on-board "
-        "frames. Its scale was chosen on the validation frames, its threshold on real ones.",
+        note="The bundled checkpoint road began on other rendered roads and learnt on real frames. "
+        "Its scale was chosen on the validation frames, its threshold on real ones.",
     )
 
 

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from sam_crack.config.load import shipped_folder
+from sam_crack.data.opening import open_samples
 from sam_crack.data.synth.frame import render_frame
 from sam_crack.infer.predict import Predictor
-from sam_crack.measure.metrics import count, f1
+from sam_crack.infer.scale_choice import by_factor
+from sam_crack.measure.metrics import Counts, count, f1
 from sam_crack.model.checkpoint import load_checkpoint
 from sam_crack.model.description import DESCRIPTION
 
@@ -37,3 +39,22 @@ def test_practice_finds_cracks_on_a_road_it_has_not_seen(mobile_sam_path: Path) 
     counts = count(found, np.ascontiguousarray(frame.mask[part]))
     assert counts.tp + counts.fn > 500, "there is something to find here"
     assert (f1(counts, empty="zero") or 0.0) > 0.2
+
+
+@pytest.mark.weights
+@pytest.mark.realdata
+def test_road_finds_cracks_on_a_section_it_has_not_learnt_from(
+    mobile_sam_path: Path, data_root: Path
+) -> None:
+    assert mobile_sam_path.is_file()
+    segmenter, meta = load_checkpoint(Path("road"))
+    frames = open_samples("dnit", data_root / "dnit", split="val", classes=("crack",))
+    look = Predictor(
+        segmenter, window=segmenter.config.window, stride=segmenter.stride, threshold=meta.threshold
+    )
+    counts = Counts()
+    for sample in (frames[place] for place in (20, 40)):
+        mask = by_factor(look, 0.71).frame(sample.image).mask
+        counts += count(mask, sample.mask)
+    assert counts.tp + counts.fn > 500, "there is something to find here"
+    assert (f1(counts, empty="zero") or 0.0) > 0.3
