@@ -7,8 +7,9 @@ from statistics import stdev
 
 from sam_crack.console import Console
 from sam_crack.measure.bootstrap import Interval
+from sam_crack.studies.compare_means import Score
 from sam_crack.studies.compare_plan import Plan
-from sam_crack.studies.compare_results import BOUNDARY, CLDICE, IOU, Result, Score
+from sam_crack.studies.compare_results import BOUNDARY, CLDICE, IOU, Result
 from sam_crack.studies.compare_rules import costs_of, rules_of
 
 DIGITS = 3

@@ -13,7 +13,7 @@ from sam_crack.console import Console
 from sam_crack.report import page
 from sam_crack.report.html import write_report
 from sam_crack.report.learning_curve import Reached, learning_curve
-from sam_crack.studies.compare_results import Score
+from sam_crack.studies.compare_means import Score
 from sam_crack.studies.compare_table import DIGITS, mean_of, span_of
 from sam_crack.studies.evaluation_tables import FEW_GROUPS, POLICIES
 from sam_crack.studies.transfer_facts import PUBLISHED

@@ -7,24 +7,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from sam_crack import durable
-from sam_crack.measure import bootstrap
-from sam_crack.measure.bootstrap import Interval
-from sam_crack.studies.compare_results import Score
+from sam_crack.studies.compare_means import (
+    Draws,
+    Score,
+    Values,
+    gain,
+    mean_draws,
+    mean_score,
+    scored_seeds,
+)
 from sam_crack.studies.compare_rows import Recipe, Row
-from sam_crack.studies.compare_score import is_scored
 from sam_crack.studies.compare_train import ROW
 from sam_crack.studies.evaluation_tables import METRICS
 from sam_crack.studies.scoring import COUNTS, Scored, load_scored
 from sam_crack.studies.transfer_plan import Point, TransferPlan
-
-Draws = Mapping[str, NDArray[np.float64]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +56,8 @@ class Found:
             },
             "steps_before": self.trained.get("steps_before", 0),
             "threshold": self.metrics["model"]["threshold"],
-            "scores": {name: _told(score) for name, score in self.scores.items()},
-            "gains": {name: _told(score) for name, score in self.gains.items()},
+            "scores": {name: score.facts for name, score in self.scores.items()},
+            "gains": {name: score.facts for name, score in self.gains.items()},
             "frames": self.metrics["data"]["frames"],
             "frames_sha256": self.metrics["data"]["frames_sha256"],
             "groups": self.metrics["bootstrap"]["groups"],
@@ -71,7 +70,7 @@ class Found:
 def found_so_far(plan: TransferPlan, folder: Path) -> list[Found]:
     """Read what is finished, row by row in the order of the plan."""
     rows = plan.compared.rows
-    done = {row.name: _done(row, folder) for row in rows}
+    done = {row.name: scored_seeds(row, folder) for row in rows}
     base = [row for row in rows if row.base == plan.compared.baseline and done[row.name]]
     found = []
     for row in rows:
@@ -87,7 +86,10 @@ def found_so_far(plan: TransferPlan, folder: Path) -> list[Found]:
             others = [folder / recipe.folder for recipe in done[against.name]]
             theirs = [_scored(home / against.evaluation) for home in others]
             apart = _drawn_over(against, others)
-            gains = {name: _gain(name, (mine, drawn), (theirs, apart)) for name in names}
+            gains = {
+                name: gain(name, (_values(name, mine), drawn), (_values(name, theirs), apart))
+                for name in names
+            }
         found.append(
             Found(
                 row=row,
@@ -95,19 +97,11 @@ def found_so_far(plan: TransferPlan, folder: Path) -> list[Found]:
                 headlines=names,
                 trained=_read(homes[0] / ROW),
                 metrics=_read(homes[0] / row.evaluation / METRICS),
-                scores={name: _score(name, mine, drawn) for name in names},
+                scores={name: mean_score(name, _values(name, mine), drawn) for name in names},
                 gains=gains,
             )
         )
     return found
-
-
-def _done(row: Row, folder: Path) -> list[Recipe]:
-    return [
-        recipe
-        for recipe in row.recipes
-        if (folder / recipe.folder / ROW).exists() and is_scored(row, recipe, folder)
-    ]
 
 
 def _comparable(other: Row, row: Row, done: Mapping[str, Sequence[Recipe]], folder: Path) -> bool:
@@ -143,41 +137,11 @@ def _drawn_over(row: Row, homes: Sequence[Path]) -> Draws:
     several = [
         _drawn(place, durable.sha256(place / COUNTS), row.evaluate.resamples) for place in places
     ]
-    if any(not one for one in several):
-        return {}
-    return {name: np.mean([one[name] for one in several], axis=0) for name in several[0]}
+    return mean_draws(several)
 
 
-def _values(name: str, scored: Sequence[Scored]) -> tuple[float, ...] | None:
-    found = [one.scores()[name] for one in scored]
-    known = tuple(value for value in found if value is not None)
-    return known if len(known) == len(found) else None
-
-
-def _score(name: str, scored: Sequence[Scored], draws: Draws) -> Score:
-    values = _values(name, scored)
-    if values is None:
-        return Score(value=None)
-    within = bootstrap.interval(draws[name]) if draws else None
-    return Score(value=fmean(values), within=within, seeds=values)
-
-
-def _gain(
-    name: str, mine: tuple[Sequence[Scored], Draws], base: tuple[Sequence[Scored], Draws]
-) -> Score:
-    """Both are resampled by the same draws, so what makes a group hard for both cancels out."""
-    ours, theirs = _values(name, mine[0]), _values(name, base[0])
-    if ours is None or theirs is None:
-        return Score(value=None)
-    both = mine[1] and base[1]
-    within = bootstrap.interval(mine[1][name] - base[1][name]) if both else None
-    return Score(value=fmean(ours) - fmean(theirs), within=within)
-
-
-def _told(score: Score) -> dict[str, Any]:
-    within: Interval | None = score.within
-    ends = {"low": within.low, "high": within.high} if within else {"low": None, "high": None}
-    return {"value": score.value, **ends, "seeds": list(score.seeds)}
+def _values(name: str, scored: Sequence[Scored]) -> Values:
+    return [one.scores()[name] for one in scored]
 
 
 def _read(path: Path) -> dict[str, Any]:
