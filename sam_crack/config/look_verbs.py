@@ -34,8 +34,9 @@ class PredictOptions:
     `auto`, which base SAM finds ahead in each frame (`auto:N`: in every Nth, faster, but a run that
     was stopped goes on with another Nth). It fades out over 3 % of the height.
     Example: band:0.4,1."""
-    scale: str = "1"
-    """Resize frames before they are looked at: by a factor; by `camera` to the ground resolution of
+    scale: str = "own"
+    """Resize frames before they are looked at: by `own`, the factor that the checkpoint carries
+    from its validation; by another factor; by `camera` to the ground resolution of
     the training (`camera:strips` by bands of rows); by `calibrate:FOLDER` as a few labelled frames
     score best; by `auto` as the model agrees most with itself. Example: 0.5."""
     camera: Path | None = None

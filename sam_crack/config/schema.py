@@ -227,11 +227,24 @@ class InferConfig:
     threshold: Annotated[float, Range(0, 1)] | None = None
     """Probability from which a pixel is foreground; empty takes the checkpoint's own.
     Example: 0.5."""
+    scale: tuple[float, ...] = (1.0,)
+    """Factors by which validation resizes whole frames before it cuts windows. Where there are
+    several, the best is chosen with the threshold, and kept with the checkpoint. Example: 0.71,1.
+    """
     road: str = "all"
     """Where to look: `all`; `band:TOP,BOTTOM` as shares of the height; `mask:FILE`, an image bright
     on the road or a .json polygon of [y, x] shares; `prior:FILE`, heat_SPLIT.npy of `data stats`;
     `auto`, which base SAM finds ahead in each frame. It fades out over 3 % of the height.
     Example: band:0.4,1."""
+
+    def __post_init__(self) -> None:
+        """Refuse factors that no frame can be resized by."""
+        if not self.scale or not all(0.05 <= factor <= 8 for factor in self.scale):
+            raise UsageError(
+                f"infer.scale: {', '.join(f'{factor:g}' for factor in self.scale) or 'none'}",
+                "one factor or several, 0.05 to 8",
+                "for example --infer.scale 0.71,1",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,8 +48,9 @@ class EvaluateOptions:
     on the road or a .json polygon of [y, x] shares; `prior:FILE`, heat_SPLIT.npy of `data stats`;
     `auto`, which base SAM finds ahead in each frame. It fades out over 3 % of the height.
     Example: band:0.4,1."""
-    scale: str = "1"
-    """Resize frames before they are looked at: by a factor, by `camera` or `camera:strips`, by
+    scale: str = "own"
+    """Resize frames before they are looked at: by `own`, the factor that the checkpoint carries
+    from its validation; by another factor, by `camera` or `camera:strips`, by
     `calibrate:FOLDER` or by `auto`, as in predict; for each model by itself. Example: auto."""
     camera: Path | None = None
     """camera.json of the frames, for --scale camera; empty takes the one in the root."""

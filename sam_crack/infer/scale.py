@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sam_crack.errors import UsageError
 
-Kind = Literal["factor", "camera", "strips", "calibrate", "auto"]
+Kind = Literal["own", "factor", "camera", "strips", "calibrate", "auto"]
 Levels = TypeVar("Levels", NDArray[np.uint8], NDArray[np.uint16])
 
 LOWEST, HIGHEST = 0.05, 8.0
@@ -34,17 +34,12 @@ class ScaleChoice:
     folder: Path | None = None
     """Labelled frames, where they decide."""
 
-    @property
-    def is_native(self) -> bool:
-        """Whether frames are looked at as they are."""
-        return self.kind == "factor" and self.factor == 1.0
-
 
 def parse_scale(text: str) -> ScaleChoice:
-    """Read FACTOR, `camera`, `camera:strips`, `calibrate:FOLDER` or `auto`."""
+    """Read `own`, FACTOR, `camera`, `camera:strips`, `calibrate:FOLDER` or `auto`."""
     kind, _, rest = text.partition(":")
     match kind, rest:
-        case "auto" | "camera", "":
+        case "own" | "auto" | "camera", "":
             return ScaleChoice(kind=kind)
         case "camera", "strips":
             return ScaleChoice(kind="strips")
@@ -58,8 +53,8 @@ def parse_scale(text: str) -> ScaleChoice:
         return ScaleChoice(kind="factor", factor=factor)
     raise UsageError(
         f"scale {text!r}",
-        f"a factor from {LOWEST:g} to {HIGHEST:g}, `camera`, `camera:strips`, `calibrate:FOLDER` "
-        "or `auto`",
+        f"own, a factor from {LOWEST:g} to {HIGHEST:g}, `camera`, `camera:strips`, "
+        "`calibrate:FOLDER` or `auto`",
         "to look at frames at half their size write --scale 0.5",
     )
 

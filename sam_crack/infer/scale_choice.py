@@ -13,12 +13,11 @@ from sam_crack.data.sample import Sample
 from sam_crack.infer.agreement import agree
 from sam_crack.infer.camera_scale import camera_parts, trained_gsd
 from sam_crack.infer.few_frames import spread
-from sam_crack.infer.parts import Parts, Size, whole_frame
 from sam_crack.infer.predict import Predictor
 from sam_crack.infer.prediction import Image
 from sam_crack.infer.scale import ScaleChoice
 from sam_crack.infer.scale_search import FRAMES, calibrate
-from sam_crack.infer.scaled import Looker, Scaled
+from sam_crack.infer.scaled import Looker, Scaled, by_factor
 from sam_crack.measure.metrics import to_level
 from sam_crack.measure.road_camera import RoadCamera
 from sam_crack.model.trained_scale import TrainedScale
@@ -44,13 +43,11 @@ def choose_scale(
 ) -> tuple[Looker, dict[str, object]]:
     """Return what looks at frames in the scale that was asked for, and JSON-able facts about it."""
     match choice.kind:
+        case "own":
+            return _by_checkpoint(predictor, known, console)
         case "factor":
-            if choice.is_native:
-                return predictor, {"asked": "1", "factor": 1.0}
-            return by_factor(predictor, choice.factor), {
-                "asked": f"{choice.factor:g}",
-                "factor": choice.factor,
-            }
+            asked = f"{choice.factor:g}"
+            return by_factor(predictor, choice.factor), {"asked": asked, "factor": choice.factor}
         case "camera" | "strips":
             return _by_camera(choice, predictor, known, console)
         case "calibrate":
@@ -63,17 +60,21 @@ def choose_scale(
 
 
 def scale_settings(facts: Mapping[str, object]) -> dict[str, object]:
-    """Return what a run that is continued must find again."""
-    return {"scale": facts["asked"], "scale_factor": facts["factor"]}
+    """Return what a run that is continued must find again; who named a factor does not matter."""
+    asked = f"{facts['factor']:g}" if facts["asked"] == "own" else facts["asked"]
+    return {"scale": asked, "scale_factor": facts["factor"]}
 
 
-def by_factor(predictor: Predictor, factor: float) -> Looker:
-    """Return a predictor that resizes whole frames by one factor."""
-
-    def parts(size: Size) -> Parts:
-        return whole_frame(size, factor)
-
-    return predictor if factor == 1 else Scaled(predictor, parts)
+def _by_checkpoint(
+    predictor: Predictor, known: Known, console: Console
+) -> tuple[Looker, dict[str, object]]:
+    """Resize as the model's validation found best; a checkpoint that knows nothing does not."""
+    factor = 1.0 if known.trained is None else known.trained.factor
+    facts: dict[str, object] = {"asked": "own", "factor": factor}
+    if factor != 1:
+        facts["why"] = "chosen on the validation frames of its training, with the threshold"
+        console.say(f"scale {factor:.3g}: {facts['why']}")
+    return by_factor(predictor, factor), facts
 
 
 def _by_camera(

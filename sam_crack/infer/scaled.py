@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sam_crack.infer.gate import Gate
-from sam_crack.infer.parts import Part, Parts, Size, join_classes, join_levels
+from sam_crack.infer.parts import Part, Parts, Size, join_classes, join_levels, whole_frame
 from sam_crack.infer.predict import Predictor
 from sam_crack.infer.prediction import Gated, Image, Prediction
 from sam_crack.infer.scale import resize_image, scaled_size
@@ -118,6 +118,15 @@ class Scaled:
             rim=join_levels(rim, parts, size) if rim else None,
             gate=gate,
         )
+
+
+def by_factor(predictor: Predictor, factor: float) -> Looker:
+    """Return a predictor that resizes whole frames by one factor."""
+
+    def parts(size: Size) -> Parts:
+        return whole_frame(size, factor)
+
+    return predictor if factor == 1 else Scaled(predictor, parts)
 
 
 def _piece(asked: Gated, part: Part, size: Size) -> Gated:

@@ -20,23 +20,32 @@ class TrainedScale:
     gsd_mm: float | None = None
     """Millimetres of road across one pixel of a crop, half-way down the road; None where the camera
     was not known."""
+    factor: float = 1.0
+    """By what whole frames of the training's camera are best resized, as chosen on validation."""
 
 
 def read_trained_scale(raw: object) -> TrainedScale | None:
-    """Read what a description holds; before there were four figures it was empty, or a width."""
+    """Read what a description holds; older ones have no factor, or only a width, or nothing."""
     if raw is None:
         return None
     if not isinstance(raw, Mapping):
         return TrainedScale(width_px=_positive(raw))
     known = set(TrainedScale.__dataclass_fields__)
-    if raw.keys() != known:
+    if raw.keys() | {"factor"} != known:
         raise ValueError(f"scale: not the fields {', '.join(sorted(known))}")
     read = {name: None if value is None else _positive(value) for name, value in raw.items()}
     lowest, highest = read["lowest"], read["highest"]
     if lowest is None or highest is None or lowest > highest:
         raise ValueError(f"scale from {lowest} to {highest} is no range")
+    factor = read.get("factor", 1.0)
+    if factor is None:
+        raise ValueError("scale: no factor")
     return TrainedScale(
-        lowest=lowest, highest=highest, width_px=read["width_px"], gsd_mm=read["gsd_mm"]
+        lowest=lowest,
+        highest=highest,
+        width_px=read["width_px"],
+        gsd_mm=read["gsd_mm"],
+        factor=factor,
     )
 
 

@@ -41,7 +41,7 @@ class EvaluateConfig:
     """What an empty frame scores."""
     resamples: Annotated[int, Range(0, 100_000)] = 1000
     """Bootstrap resamples of whole groups."""
-    scale: str = "1"
+    scale: str = "own"
     """By what frames are resized before they are looked at, as `sam-crack evaluate` takes it."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sam_crack.config.schema import InferConfig
 from sam_crack.studies.compare_plan import Plan
 from sam_crack.studies.compare_results import Result
 from sam_crack.studies.compare_rows import EvaluateConfig
@@ -34,6 +35,7 @@ def rules_of(plan: Plan, results: Sequence[Result]) -> list[str]:
         "over all pixels of the frames",
         *_budget(results),
         _thresholds(plan),
+        *_scales(results),
         f"empty masks: {scored.empty}: {POLICIES[scored.empty]}",
         f"missed masks: {MISSED}",
         f"gains are paired: the same frames, resampled by the same draws, against {plan.baseline}",
@@ -85,6 +87,19 @@ def _thresholds(plan: Plan) -> str:
     fixed = [row.name for row in plan.rows if row.infer.threshold is not None]
     text = f"thresholds are chosen on {plan.rows[0].config.data.val}, never on the frames scored"
     return text + (f", except those that the file fixes: {', '.join(fixed)}" if fixed else "")
+
+
+def _scales(results: Sequence[Result]) -> list[str]:
+    """Say by which factors frames were resized, where validation chose among several."""
+    chosen = [
+        f"{one.row.name} {one.metrics[0]['model']['scale']['factor']:g}"
+        for one in results
+        if one.row.config.infer.scale != InferConfig().scale
+        and one.row.evaluate.scale == EvaluateConfig().scale
+    ]
+    tried = dict.fromkeys(one.row.config.infer.scale for one in results)
+    among = " or ".join(", ".join(f"{factor:g}" for factor in each) for each in tried)
+    return [f"so is what frames are resized by, among {among}: {', '.join(chosen)}"] * bool(chosen)
 
 
 def _seeds(results: Sequence[Result]) -> str:

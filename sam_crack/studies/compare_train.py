@@ -19,6 +19,7 @@ from sam_crack.data.opening import open_splits
 from sam_crack.errors import UsageError
 from sam_crack.model.description import CheckpointMeta, read_description
 from sam_crack.model.segmenter import Segmenter
+from sam_crack.model.trained_scale import TrainedScale
 from sam_crack.studies.compare_peak import watched
 from sam_crack.studies.compare_rows import Recipe, placeless
 from sam_crack.studies.imagenet import fetch_encoder
@@ -158,7 +159,8 @@ def _session(recipe: Recipe, run: Path, console: Console) -> tuple[Session, Mode
     scale = shown_scale(train, config.data)
 
     def save_best(found: Validation) -> None:
-        meta = dataclasses.replace(_meta(config, classes, found), scale=scale)
+        shown = dataclasses.replace(scale, factor=found.scale)
+        meta = dataclasses.replace(_meta(config, classes, found), scale=shown)
         save_opponent(model, run / CHECKPOINT, meta)
 
     validator = Validator(
@@ -189,6 +191,7 @@ def _meta(config: RunConfig, classes: tuple[str, ...], found: Validation) -> Che
     return CheckpointMeta(
         classes=classes,
         threshold=found.threshold,
+        scale=TrainedScale(factor=found.scale),
         config_hash=config_hash(config),
         metrics={f"val_{name}": value for name, value in found.facts().items()},
         steps=found.step,

@@ -18,9 +18,9 @@ from sam_crack.data.synth.dataset import drive_camera
 from sam_crack.data.synth.frame import cracks_near, view_of
 from sam_crack.data.synth.truth import REACH_M
 from sam_crack.infer.predict import Predictor
-from sam_crack.infer.scale_choice import by_factor
 from sam_crack.infer.scale_search import calibrate
 from sam_crack.infer.scaled import Looker as LooksAtFrames
+from sam_crack.infer.scaled import by_factor
 from sam_crack.measure.cracks import Crack, measure_cracks
 from sam_crack.measure.match import owners, territory
 from sam_crack.measure.metrics import Counts, count

@@ -101,8 +101,9 @@ def prepare(
 
     def save_best(found: Validation) -> None:
         if accelerator.is_main_process:
-            meta = _describe(found, config, classes, data_hash)
-            save_checkpoint(shown, folder / CHECKPOINT, dataclasses.replace(meta, scale=scale))
+            meta = _describe(found, config, classes, data_hash=data_hash)
+            known = dataclasses.replace(scale, factor=found.scale)
+            save_checkpoint(shown, folder / CHECKPOINT, dataclasses.replace(meta, scale=known))
 
     run = Run(
         config=config,
@@ -148,7 +149,7 @@ def _suit(accelerator: Accelerator, config: RunConfig, train: Sequence[Sample]) 
 
 
 def _describe(
-    found: Validation, config: RunConfig, classes: tuple[str, ...], data_hash: str
+    found: Validation, config: RunConfig, classes: tuple[str, ...], *, data_hash: str
 ) -> CheckpointMeta:
     """What is to be known of the weights that a validation found to be the best."""
     return CheckpointMeta(

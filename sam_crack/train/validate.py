@@ -19,8 +19,9 @@ from sam_crack.data.spread import spread
 from sam_crack.errors import BadInput
 from sam_crack.infer.gate import count_gate, gate_scores, say_gate
 from sam_crack.infer.predict import Predictor
-from sam_crack.infer.prediction import Prediction
+from sam_crack.infer.prediction import Gated, Prediction
 from sam_crack.infer.road import parse_road
+from sam_crack.infer.scaled import by_factor
 from sam_crack.measure.confusion import IGNORED, count_classes, miou
 from sam_crack.measure.metrics import (
     ThresholdCounts,
@@ -62,6 +63,8 @@ class Validation:
     """Share of the true foreground where `infer.road` counts less than half; None without one."""
     gate_share: float | None = None
     """Share of all pixels where it counts half or more; None where all is looked at."""
+    scale: float = 1.0
+    """Factor by which frames were resized, the best of `infer.scale`."""
 
     @property
     def score(self) -> float:
@@ -76,6 +79,37 @@ class Validation:
     def from_facts(cls, facts: Any) -> Validation | None:  # noqa: ANN401 - straight from JSON
         """The inverse of `facts`; None stays None."""
         return cls(**facts) if isinstance(facts, Mapping) else None
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """What is counted of the frames that were looked at in one scale."""
+
+    pixels: ThresholdCounts
+    """Pixels by their probability of being foreground."""
+    borders: ThresholdCounts
+    """The same of the borders between instances."""
+    table: NDArray[np.int64]
+    """True by predicted class, background first."""
+
+    @classmethod
+    def empty(cls, classes: int) -> Tally:
+        """Return one in which nothing is counted yet."""
+        return cls(
+            pixels=ThresholdCounts.zero(),
+            borders=ThresholdCounts.zero(),
+            table=np.zeros((classes, classes), np.int64),
+        )
+
+    def add(self, said: Prediction, sample: Sample, ignore: NDArray[np.bool_] | None) -> None:
+        """Count one frame."""
+        self.pixels += count_levels(said.prob, sample.mask, ignore)
+        if said.classes is not None:
+            truth = sample.mask if ignore is None else np.where(ignore, IGNORED, sample.mask)
+            self.table += count_classes(said.classes, truth, num_classes=len(self.table))
+        if said.rim is not None:
+            truth = rims(need_instances(sample.instances, sample.id), ignore=ignore)
+            self.borders += count_levels(said.rim, truth.view(np.uint8), ignore)
 
 
 class Validator:
@@ -122,6 +156,7 @@ class Validator:
                 f"memory is short: {size} windows per pass from now on"
             ),
         )
+        self.lookers = {factor: by_factor(self.predictor, factor) for factor in config.infer.scale}
 
     def __call__(self, step: int) -> Validation:
         """Score the model as it is now.
@@ -133,40 +168,44 @@ class Validator:
         mine = range(
             self.accelerator.process_index, len(self.samples), self.accelerator.num_processes
         )
-        total, borders = ThresholdCounts.zero(), ThresholdCounts.zero()
         several = self.segmenter.config.head.num_classes + 1
-        table, gated = np.zeros((several, several), np.int64), np.zeros(4, np.int64)
+        tallies = {factor: Tally.empty(several) for factor in self.lookers}
+        kept: dict[float, dict[int, Prediction]] = {factor: {} for factor in self.lookers}
+        gated = np.zeros(4, np.int64)
         for index in self.console.progress(mine, "validate", unit="frame"):
             if self.stop.asked:
                 break
             sample = self.samples[index]
             ignore = sample.uncounted(within_region=self.region_only)
-            said = self.predictor.frame(sample.image)
-            if index in self.shown:
-                self.shown[index] = said
-            total += count_levels(said.prob, sample.mask, ignore)
+            gate = self.predictor.gate(sample.image)
             if self.predictor.road != "all":
-                gated += count_gate(said.gate, sample.mask > 0, ignore)
-            if said.classes is not None:
-                truth = sample.mask if ignore is None else np.where(ignore, IGNORED, sample.mask)
-                table += count_classes(said.classes, truth, num_classes=several)
-            if said.rim is not None:
-                truth = rims(need_instances(sample.instances, sample.id), ignore=ignore)
-                borders += count_levels(said.rim, truth.view(np.uint8), ignore)
+                gated += count_gate(gate, sample.mask > 0, ignore)
+            for factor, looker in self.lookers.items():
+                said = looker.frame(Gated(sample.image, gate))
+                tallies[factor].add(said, sample, ignore)
+                if index in self.shown:
+                    kept[factor][index] = said
         if self.stop.agreed(self.accelerator):
             raise Stopped
-        found = choose(self._add_up(total), step)
-        if self.predictor.road != "all":
-            scores = gate_scores(self._sum(gated))
-            self.console.say(say_gate(self.predictor.road, scores))
-            found = replace(
-                found, gate_missed=scores["gate_missed"], gate_share=scores["gate_share"]
-            )
-        if several > 2:
-            mean = miou(self._sum(table), absent="skip", background=False) or 0
+        found = [
+            replace(self._score(tally, step), scale=factor) for factor, tally in tallies.items()
+        ]
+        best = max(found, key=lambda one: (one.score, -abs(np.log(one.scale))))
+        self.shown |= kept[best.scale]
+        if self.predictor.road == "all":
+            return best
+        scores = gate_scores(self._sum(gated))
+        self.console.say(say_gate(self.predictor.road, scores))
+        return replace(best, gate_missed=scores["gate_missed"], gate_share=scores["gate_share"])
+
+    def _score(self, tally: Tally, step: int) -> Validation:
+        """Add up what all processes counted, and choose the threshold."""
+        found = choose(self._add_up(tally.pixels), step)
+        if len(tally.table) > 2:
+            mean = miou(self._sum(tally.table), absent="skip", background=False) or 0
             found = replace(found, miou=mean)
         if self.predictor.rim:
-            found = replace(found, rim_f1=f1(self._add_up(borders).at(HALF), empty="zero"))
+            found = replace(found, rim_f1=f1(self._add_up(tally.borders).at(HALF), empty="zero"))
         return found
 
     def _add_up(self, counts: ThresholdCounts) -> ThresholdCounts:

@@ -4,7 +4,6 @@ import pytest
 from sam_crack.errors import UsageError
 from sam_crack.infer.scale import (
     GRID,
-    ScaleChoice,
     grid_for,
     parse_scale,
     resize_classes,
@@ -17,6 +16,7 @@ from sam_crack.infer.scale import (
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
+        ("own", "own"),
         ("1", "factor"),
         ("0.35", "factor"),
         ("camera", "camera"),
@@ -26,9 +26,7 @@ from sam_crack.infer.scale import (
     ],
 )
 def test_what_may_be_written_is_read(text, kind):
-    choice = parse_scale(text)
-    assert choice.kind == kind
-    assert choice.is_native == (text == "1")
+    assert parse_scale(text).kind == kind
 
 
 @pytest.mark.parametrize(
@@ -40,10 +38,6 @@ def test_anything_else_is_refused_in_three_clauses(text):
     assert error.value.given == f"scale {text!r}"
     assert error.value.accepted
     assert "--scale 0.5" in error.value.todo
-
-
-def test_native_is_the_default():
-    assert ScaleChoice(kind="factor").is_native
 
 
 @pytest.mark.parametrize("size", [(33, 47), (1, 1), (2, 301), (480, 320)])

@@ -9,7 +9,7 @@ from sam_crack.config.load import shipped_folder
 from sam_crack.data.opening import open_samples
 from sam_crack.data.synth.frame import render_frame
 from sam_crack.infer.predict import Predictor
-from sam_crack.infer.scale_choice import by_factor
+from sam_crack.infer.scaled import by_factor
 from sam_crack.measure.metrics import Counts, count, f1
 from sam_crack.model.checkpoint import load_checkpoint
 from sam_crack.model.description import DESCRIPTION

@@ -1,11 +1,11 @@
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
 from sam_crack.model.trained_scale import TrainedScale, read_trained_scale
 
-SCALE = TrainedScale(lowest=0.5, highest=2.0, width_px=3.5, gsd_mm=None)
+SCALE = TrainedScale(lowest=0.5, highest=2.0, width_px=3.5, gsd_mm=None, factor=0.71)
 
 
 def test_comes_back_from_json():
@@ -17,9 +17,14 @@ def test_what_older_checkpoints_hold_is_read(old, read):
     assert read_trained_scale(old) == read
 
 
+def test_without_a_factor_frames_keep_their_size():
+    older = {name: value for name, value in asdict(SCALE).items() if name != "factor"}
+    assert read_trained_scale(older) == replace(SCALE, factor=1.0)
+
+
 @pytest.mark.parametrize(
     "change",
-    [{"lowest": 0}, {"lowest": 3}, {"highest": None}, {"width_px": "4"}, {"gsd_mm": True}],
+    [{"factor": None}, {"factor": -1}, {"lowest": 0}, {"lowest": 3}, {"highest": None}, {"width_px": "4"}, {"gsd_mm": True}],
 )
 def test_what_is_no_scale_is_refused(change):
     with pytest.raises(ValueError, match="scale"):

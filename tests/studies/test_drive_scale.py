@@ -15,13 +15,13 @@ __all__ = ["dark_model", "frames", "predict"]  # fixtures
 CAMERA = Camera(height_m=1.4, pitch_deg=8, focal_px=200, size=SIZE)
 
 
-def trained_at(monkeypatch, gsd_mm):
-    """Give the checkpoint a ground resolution."""
+def trained_at(monkeypatch, gsd_mm=None, factor=1.0):
+    """Give the checkpoint a ground resolution, and a factor from its validation."""
     load = drive.load_checkpoint
 
     def know(*args, **settings):
         segmenter, meta = load(*args, **settings)
-        meta.scale = TrainedScale(gsd_mm=gsd_mm)
+        meta.scale = TrainedScale(gsd_mm=gsd_mm, factor=factor)
         return segmenter, meta
 
     monkeypatch.setattr(drive, "load_checkpoint", know)
@@ -48,6 +48,19 @@ def test_frames_are_looked_at_smaller_and_answered_in_their_own_size(frames, pre
     found, whole = masks(tmp_path / "half") > 0, masks(tmp_path / "native") > 0
     assert (found & whole).sum() / (found | whole).sum() > 0.7
     assert "0.5" in (tmp_path / "half/report.html").read_text("utf-8")
+
+
+def test_unless_asked_otherwise_frames_get_the_factor_of_the_validation(
+    frames, predict, tmp_path, monkeypatch
+):
+    predict(frames, "--out", tmp_path / "half", "--scale", "0.5", "--no-report")
+    trained_at(monkeypatch, factor=0.5)
+    _, summary, err = predict(frames, "--out", tmp_path / "own", "--no-report")
+    np.testing.assert_array_equal(masks(tmp_path / "own"), masks(tmp_path / "half"))
+    assert (summary["scale"]["asked"], summary["scale"]["factor"]) == ("own", 0.5)
+    assert f"scale 0.5: {summary['scale']['why']}" in err
+    _, plain, _ = predict(frames, "--out", tmp_path / "one", "--scale", "1", "--no-report")
+    assert plain["scale"] == {"asked": "1", "factor": 1.0}
 
 
 def test_auto_says_what_it_chose_and_from_what(frames, predict, tmp_path):
