@@ -42,6 +42,17 @@ def need_span(name: str, span: tuple[float, float], *, within: tuple[float, floa
         )
 
 
+def need_patches(name: str, size: tuple[int, int]) -> None:
+    """Refuse a height and width that the patch grid cannot tile."""
+    if any(side < 32 or side % 16 for side in size):
+        near = tuple(max(32, round(side / 16) * 16) for side in size)
+        raise UsageError(
+            f"{name}: {list(size)}",
+            "both sides must be multiples of 16, at least 32",
+            f"use {near[0]},{near[1]}",
+        )
+
+
 @dataclass(frozen=True)
 class Positional:
     """Marks an option with a default that is given by its place all the same: `verify [NAME]`."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from sam_crack.config.fields import Range, need_span
+from sam_crack.config.fields import Range, need_patches, need_span
 from sam_crack.errors import UsageError
 
 BackboneName = Literal["tiny", "mobile_sam", "lite_medsam", "vit_b", "vit_l", "vit_h"]
@@ -91,13 +91,7 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         """Refuse a window that the patch grid cannot tile."""
-        if any(side < 32 or side % 16 for side in self.window):
-            near = tuple(max(32, round(side / 16) * 16) for side in self.window)
-            raise UsageError(
-                f"model.window: {list(self.window)}",
-                "both sides must be multiples of 16, at least 32",
-                f"use {near[0]},{near[1]}",
-            )
+        need_patches("model.window", self.window)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +118,9 @@ class DataConfig:
     classes: tuple[str, ...] = ()
     """Classes taken as foreground, in order; empty takes all of the data set.
     Example: crack,pothole."""
+    crop: tuple[int, int] | None = None
+    """Height and width of the crops that are learnt from, multiples of 16; empty takes
+    model.window. For the same work smaller crops show more places. Example: 224,224."""
     foreground_share: Annotated[float, Range(0, 1)] = 0.7
     """Share of crops that are placed on a foreground pixel. Example: 0.5."""
     hard_share: Annotated[float, Range(0, 1)] = 0.3
@@ -156,8 +153,10 @@ class DataConfig:
     """Processes that prepare crops; 0 prepares them in the training process. Example: 4."""
 
     def __post_init__(self) -> None:
-        """Refuse factors that no crop can be resized by."""
+        """Refuse factors that no crop can be resized by, and crops that no encoder takes."""
         need_span("data.scale", self.scale, within=(0.05, 20))
+        if self.crop is not None:
+            need_patches("data.crop", self.crop)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,3 +258,8 @@ class RunConfig:
     """Seed of everything random. Example: 7."""
     name: str = "run"
     """Name of the run folder. Example: dnit_vit_b."""
+
+    @property
+    def crop(self) -> tuple[int, int]:
+        """Height and width of what is learnt from."""
+        return self.data.crop or self.model.window

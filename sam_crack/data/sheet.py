@@ -28,8 +28,8 @@ def run_data_sheet(
         raise UsageError(f"{options.out}", "a picture ending in .png", "name it sheet.png")
     config = replace(run_config.data, name=options.name, root=options.root)
     samples = _open(options, config)
-    window = run_config.model.window
-    drawer = CropDrawer(samples, window, config=config, seed=run_config.seed)
+    size = run_config.crop
+    drawer = CropDrawer(samples, size, config=config, seed=run_config.seed)
     numbers = range(options.start, options.start + options.crops)
     crops = list(
         console.progress(map(drawer.draw, numbers), "drawing", total=len(numbers), unit="crop")
@@ -39,11 +39,9 @@ def run_data_sheet(
     legend = [(samples.classes[i - 1].name, colours[i]) for i in present[:8]]
     tiles = [_tile(crop, colours) for crop in crops]
     with_foreground = sum(bool(crop.target.any()) for crop in crops)
-    title = (
-        f"{options.name}, crops {numbers.start} to {numbers.stop - 1} of {window[1]} x {window[0]}"
-    )
-    size = max(48, round(_TILE * window[0] / window[1])), _TILE
-    sheet = mosaic(tiles, columns=6, tile=size, title=title, legend=legend)
+    title = f"{options.name}, crops {numbers.start} to {numbers.stop - 1} of {size[1]} x {size[0]}"
+    tile = max(48, round(_TILE * size[0] / size[1])), _TILE
+    sheet = mosaic(tiles, columns=6, tile=tile, title=title, legend=legend)
     durable.write_bytes(options.out, png(sheet))
     share = float(np.mean([np.mean(crop.target > 0) for crop in crops]))
     console.say(

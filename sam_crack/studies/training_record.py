@@ -128,7 +128,7 @@ def _card_facts(
         ],
         "settings": {
             "crops per step": crops,
-            "crop size": " x ".join(map(str, config.model.window)),
+            "crop size": " x ".join(map(str, config.crop)),
             "resized by": " to ".join(f"{factor:g}" for factor in config.data.scale),
             "loss": " + ".join(f"{weight:g} {name}" for name, weight in train.losses.items()),
             "rates": f"adapters {train.lr:g}, head {train.head_lr:g}, {train.schedule}",

@@ -72,7 +72,7 @@ def too_small(config: RunConfig, device: torch.device, *, at_rest: int) -> BadIn
         device: Where it ran.
         at_rest: Bytes in use before the first step: weights, and nothing that grows with a batch.
     """
-    train, (height, width) = config.train, config.model.window
+    train, (height, width) = config.train, config.crop
     used = peak_bytes(device)
     per_crop = max(0, used - at_rest) / train.batch_size
     total = torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else used
@@ -84,7 +84,7 @@ def too_small(config: RunConfig, device: torch.device, *, at_rest: int) -> BadIn
         changes.append("--train.recompute true")
     if config.model.backbone.precision == "fp32" and device.type == "cuda":
         changes.append("--model.backbone.precision bf16")
-    changes.append(f"a smaller window than --model.window {height},{width}")
+    changes.append(f"smaller crops than --data.crop {height},{width}")
     return BadInput(
         f"a step of {train.batch_size} crops of {height}x{width} px does not fit into "
         f"{total / GB:.1f} GB",

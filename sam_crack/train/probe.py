@@ -137,7 +137,7 @@ def most_at_once(total: int, peak_of: Callable[[int], int], *, at_rest: int, roo
         raise UsageError(
             f"not one crop fits into {room / memory.GB:.2f} GB",
             "memory for at least one crop in a pass",
-            "set train.recompute, a smaller model.window, or a smaller backbone",
+            "set train.recompute, a smaller data.crop, or a smaller backbone",
         )
     return Probed(crops=max(n for n in range(1, fits + 1) if total % n == 0), peak=peak, room=room)
 

@@ -108,7 +108,7 @@ def prepare(
     run = Run(
         config=config,
         segmenter=segmenter,
-        drawer=CropDrawer(train, config.model.window, config=config.data, seed=config.seed),
+        drawer=CropDrawer(train, config.crop, config=config.data, seed=config.seed),
         folder=folder,
         accelerator=accelerator,
         console=voice,

@@ -121,6 +121,8 @@ MISTAKES = [
     ("model: {head: {stride: 3}}", ["model.head.stride: '3'", "one of 2, 4 or none"]),
     ("model: {window: 512}", ["model.window: '512'", "2 comma-separated values"]),
     ("model: {window: [500, 512]}", ["model.window: [500, 512]", "multiples of 16", "use 496"]),
+    ("data: {crop: [224, 230]}", ["data.crop: [224, 230]", "multiples of 16", "use 224,224"]),
+    ("infer: {scale: [9]}", ["infer.scale: 9", "0.05 to 8"]),
     ("model: {adapter: {method: lorra}}", ["'lorra'", "did you mean lora?"]),
     ("model: {adapter: {blocks: 1;2}}", ["'1;2'", "one of all, late_half or"]),
     ("infer: {threshold: 2}", ["infer.threshold: '2'", "a number, 0 to 1 or none"]),

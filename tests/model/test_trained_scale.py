@@ -24,7 +24,15 @@ def test_without_a_factor_frames_keep_their_size():
 
 @pytest.mark.parametrize(
     "change",
-    [{"factor": None}, {"factor": -1}, {"lowest": 0}, {"lowest": 3}, {"highest": None}, {"width_px": "4"}, {"gsd_mm": True}],
+    [
+        {"factor": None},
+        {"factor": -1},
+        {"lowest": 0},
+        {"lowest": 3},
+        {"highest": None},
+        {"width_px": "4"},
+        {"gsd_mm": True},
+    ],
 )
 def test_what_is_no_scale_is_refused(change):
     with pytest.raises(ValueError, match="scale"):

@@ -229,3 +229,12 @@ def test_threshold_is_the_one_with_the_highest_f1() -> None:
 
 def test_class_balance_names_the_values_seen() -> None:
     assert class_balance(bars(3)) == {0: pytest.approx(74 / 80), 1: pytest.approx(6 / 80)}
+
+
+def test_crops_may_be_smaller_than_the_window_that_looks(tmp_path):
+    data = dataclasses.replace(TINY.data, crop=(32, 48))
+    run = session(tmp_path, dataclasses.replace(TINY, data=data))
+    assert run.run.drawer.draw(0).target.shape == (32, 48)
+    assert run.validator.predictor.window == TINY.model.window
+    assert run.fit(resume=False).step == TINY.train.steps
+    assert load_checkpoint(tmp_path)[0].config.window == TINY.model.window
