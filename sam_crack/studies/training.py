@@ -195,7 +195,8 @@ def first_screen(
         f"mask values {[*balance]}, of the pixels {', '.join(shares)}",
         *session.segmenter.summary(),
         f"{settings.steps} steps of {size} crops of {config.crop[0]} x {config.crop[1]} px = "
-        f"{settings.steps * size / len(train):.1f} passes over the data; loss {' + '.join(f'{w:g} {n}' for n, w in settings.losses.items())}",
+        f"{settings.steps * size / len(train):.1f} passes over the data; "
+        f"loss {' + '.join(f'{w:g} {n}' for n, w in settings.losses.items())}",
     ]
     for split, samples in ((config.data.train, train), (config.data.val, val)):
         if not any(sample.mask.any() for sample in samples):

@@ -68,5 +68,5 @@ def test_the_checkpoint_carries_it(tmp_path):
 
 @pytest.mark.parametrize("factors", [(), (0.01,), (1.0, 9.0), (float("nan"),)])
 def test_what_no_frame_can_be_resized_by_is_refused(factors):
-    with pytest.raises(UsageError, match="infer.scale"):
+    with pytest.raises(UsageError, match=r"infer\.scale"):
         InferConfig(scale=factors)
