@@ -10,7 +10,7 @@ VERBS: dict[str, Verb] = {
     "demo": Verb(
         "run the whole chain on a road that is rendered on the spot",
         options="sam_crack.config.verbs:DemoOptions",
-        run="sam_crack.studies.demo:run_demo",
+        run="sam_crack.studies.demo.verb:run_demo",
     ),
     "doctor": Verb(
         "check this machine and this installation, with a cure for each finding",
@@ -26,7 +26,7 @@ VERBS: dict[str, Verb] = {
     "train": Verb(
         "train adapters and head on a data set",
         options="sam_crack.config.verbs:TrainOptions",
-        run="sam_crack.studies.training:run_train",
+        run="sam_crack.studies.training.verb:run_train",
         config=True,
     ),
     "adapters": Verb(
@@ -37,22 +37,22 @@ VERBS: dict[str, Verb] = {
     "predict": Verb(
         "find and measure cracks in images, folders and videos",
         options="sam_crack.config.look_verbs:PredictOptions",
-        run="sam_crack.studies.drive:run_predict",
+        run="sam_crack.studies.drive.verb:run_predict",
     ),
     "evaluate": Verb(
         "score a model on frames that had no say in how it was made",
         options="sam_crack.config.study_verbs:EvaluateOptions",
-        run="sam_crack.studies.evaluation:run_evaluate",
+        run="sam_crack.studies.evaluation.verb:run_evaluate",
     ),
     "compare": Verb(
         "train and score many methods at one budget, in one table",
         options="sam_crack.config.study_verbs:CompareOptions",
-        run="sam_crack.studies.compare:run_compare",
+        run="sam_crack.studies.compare.verb:run_compare",
     ),
     "transfer": Verb(
         "train and score on another domain, over the number of images, in one table",
         options="sam_crack.config.study_verbs:TransferOptions",
-        run="sam_crack.studies.transfer:run_transfer",
+        run="sam_crack.studies.transfer.verb:run_transfer",
     ),
     "camera calibrate": Verb(
         "find a camera's height, tilt, roll and focal length from points or marks in one frame",

@@ -25,7 +25,7 @@ from sam_crack.measure import bootstrap
 from sam_crack.measure.bootstrap import Interval
 from sam_crack.measure.metrics import Empty
 from sam_crack.measure.tally import Sums, add_up
-from sam_crack.studies.evaluation_tasks import FOREGROUND, Ruler, Task
+from sam_crack.studies.evaluation.tasks import FOREGROUND, Ruler, Task
 from sam_crack.train.session import join_processes
 
 COUNTS = "counts.npz"

@@ -18,8 +18,10 @@ from sam_crack.config.schema import HeadConfig, ModelConfig
 from sam_crack.console import Console
 from sam_crack.errors import BadInput, IntegrityError, SamCrackError, UsageError
 from sam_crack.model.description import CheckpointMeta
-from sam_crack.studies import compare, compare_peak, opponents
-from sam_crack.studies.compare_plan import pick_rows, read_plan
+from sam_crack.studies import opponents
+from sam_crack.studies.compare import peak as compare_peak
+from sam_crack.studies.compare import verb as compare
+from sam_crack.studies.compare.plan import pick_rows, read_plan
 from sam_crack.studies.imagenet import fetch_encoder
 from sam_crack.studies.opponents import Opponent, OpponentConfig
 from tests.studies.tiny_road import split_road, write_road

@@ -20,10 +20,12 @@ from sam_crack.measure.metrics import to_level
 from sam_crack.model.checkpoint import save_checkpoint
 from sam_crack.model.description import CheckpointMeta
 from sam_crack.model.segmenter import build_segmenter
-from sam_crack.studies import compare_page, compare_score, compare_train
-from sam_crack.studies.compare_plan import read_plan
-from sam_crack.studies.compare_results import IOU, results_of
-from sam_crack.studies.compare_train import is_trained, train_recipe
+from sam_crack.studies.compare import page as compare_page
+from sam_crack.studies.compare import score as compare_score
+from sam_crack.studies.compare import train as compare_train
+from sam_crack.studies.compare.plan import read_plan
+from sam_crack.studies.compare.results import IOU, results_of
+from sam_crack.studies.compare.train import is_trained, train_recipe
 from sam_crack.studies.scoring import differences, intervals, load_scored
 from sam_crack.train import loop
 from tests.studies.tiny_road import split_road, write_road

@@ -64,7 +64,7 @@ def test_stopped_while_fetching_it_stops(
     def stop(*_: object) -> Path:
         raise Interrupted("interrupted by SIGTERM")
 
-    monkeypatch.setattr("sam_crack.studies.demo.fetch", stop)
+    monkeypatch.setattr("sam_crack.studies.demo.verb.fetch", stop)
     code, _, err = run_cli("demo", "--out", tmp_path / "demo", *SMALL)
     assert code == 130
     assert "random weights" not in err

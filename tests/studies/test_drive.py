@@ -10,7 +10,7 @@ from torch import nn
 
 from sam_crack.config.schema import BackboneConfig, HeadConfig, ModelConfig
 from sam_crack.measure.camera import Camera
-from sam_crack.studies import drive
+from sam_crack.studies.drive import verb as drive
 
 SIZE = (180, 260)
 

@@ -16,7 +16,7 @@ from sam_crack.data.synth.frame import cracks_near, view_of
 from sam_crack.data.synth.layers import blank_layers, draw_crack
 from sam_crack.data.synth.tables import csv_text, gpx_text, place_of
 from sam_crack.data.video import write_video
-from sam_crack.studies import drive
+from sam_crack.studies.drive import verb as drive
 
 SIZE, SPACING_M, FRAMES = (540, 960), 5.0, 7
 

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import cv2, numpy as np
 from torch import nn
 from sam_crack.cli import main
-from sam_crack.studies import drive
+from sam_crack.studies.drive import verb as drive
 
 class Dark(nn.Module):
     config = SimpleNamespace(window=(96, 128), head=SimpleNamespace(boundary=False))

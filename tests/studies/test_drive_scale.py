@@ -8,7 +8,7 @@ from sam_crack.infer.scale import GRID
 from sam_crack.measure.camera import Camera
 from sam_crack.measure.road_scale import millimetres_across
 from sam_crack.model.trained_scale import TrainedScale
-from sam_crack.studies import drive
+from sam_crack.studies.drive import verb as drive
 from tests.studies.test_drive import SIZE, Dark, dark_model, everything, frames, predict
 
 __all__ = ["dark_model", "frames", "predict"]  # fixtures

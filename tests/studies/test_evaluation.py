@@ -15,7 +15,8 @@ from sam_crack.console import Console
 from sam_crack.data.dataset import open_dataset
 from sam_crack.errors import BadInput
 from sam_crack.measure.tally import LOWER_IS_BETTER
-from sam_crack.studies import evaluation_page, scoring
+from sam_crack.studies import scoring
+from sam_crack.studies.evaluation import page as evaluation_page
 from tests.studies.tiny_road import write_checkpoint, write_road
 
 QUIET = Console(quiet=True, no_progress=True)

@@ -8,7 +8,7 @@ import pytest
 from sam_crack.console import Console
 from sam_crack.data.dataset import open_dataset
 from sam_crack.studies import scoring
-from sam_crack.studies.evaluation_tasks import choose_ruler
+from sam_crack.studies.evaluation.tasks import choose_ruler
 from tests.studies.test_evaluation_tasks import said
 
 QUIET = Console(quiet=True, no_progress=True)

@@ -16,8 +16,9 @@ from sam_crack.data.dataset import open_dataset
 from sam_crack.data.sets.pannuke import tissue_of
 from sam_crack.errors import BadInput, UsageError
 from sam_crack.measure.tally import LOWER_IS_BETTER
-from sam_crack.studies import evaluation_page, scoring
-from sam_crack.studies.evaluation_tasks import Ruler, choose_ruler
+from sam_crack.studies import scoring
+from sam_crack.studies.evaluation import page as evaluation_page
+from sam_crack.studies.evaluation.tasks import Ruler, choose_ruler
 from tests.data.sets.fake_medical import write_pannuke
 from tests.studies.test_evaluation import free_port
 from tests.studies.tiny_tissue import TYPES, write_tissue, write_typed_checkpoint

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from sam_crack.config.schema import TrainConfig
-from sam_crack.studies.training import without_effect
+from sam_crack.studies.training.verb import without_effect
 from sam_crack.train.state import FolderLock
 
 SMALL = {

@@ -15,8 +15,9 @@ from sam_crack.errors import BadInput, UsageError
 from sam_crack.model.checkpoint import save_checkpoint
 from sam_crack.model.description import CheckpointMeta
 from sam_crack.model.segmenter import build_segmenter
-from sam_crack.studies import transfer, transfer_forget
-from sam_crack.studies.transfer_plan import read_transfer
+from sam_crack.studies.transfer import forget as transfer_forget
+from sam_crack.studies.transfer import verb as transfer
+from sam_crack.studies.transfer.plan import read_transfer
 from tests.studies.tiny_road import TINY
 from tests.studies.tiny_tissue import write_tissue
 

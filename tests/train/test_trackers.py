@@ -11,7 +11,7 @@ import pytest
 from sam_crack.config.schema import RunConfig
 from sam_crack.console import Console
 from sam_crack.errors import UsageError
-from sam_crack.studies.training_record import show_samples
+from sam_crack.studies.training.record import show_samples
 from sam_crack.train.trackers import Tracker
 from tests.train.tiny_run import TINY, session, with_train
 

@@ -1,0 +1,1 @@
+"""Many methods at one budget, and the table that they make."""

@@ -1,0 +1,126 @@
+"""Which frames a comparison learns from and is scored on: found, hashed, and kept apart."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sam_crack import durable
+from sam_crack.config.schema import DataConfig, RunConfig
+from sam_crack.data.opening import open_samples, open_splits
+from sam_crack.errors import BadInput, UsageError
+from sam_crack.model.description import DESCRIPTION, find_checkpoint
+from sam_crack.studies.compare.rows import EvaluateConfig
+
+
+@dataclass(frozen=True)
+class Roots:
+    """Where data sets lie, as the command line says."""
+
+    base: str
+    """Data set of the file's base."""
+    root: Path | None
+    """Folder of that one."""
+    named: Mapping[str, Path]
+    """Folders of others, by name."""
+
+    def of(self, name: str, own: Path | None, place: str) -> Path:
+        """Return the folder of a data set; the command line wins over the file."""
+        asked = self.named.get(name) or (self.root if name == self.base else None) or own
+        if asked is None:
+            raise UsageError(
+                f"{place}: data.root is not set for {name}",
+                "the folder in which the data set lies as published",
+                f"add --root FOLDER, or --roots {name}=FOLDER",
+            )
+        return asked
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scoring:
+    """Frames to be scored, placed and hashed."""
+
+    evaluate: EvaluateConfig
+    sha256: str
+
+
+class Checked:
+    """Opens every split once, hashes who is in it, and refuses to score what was learnt."""
+
+    def __init__(self, roots: Roots) -> None:
+        self.roots = roots
+        self._known: dict[object, dict[str, list[str]]] = {}
+
+    def placed(self, data: DataConfig, place: str) -> DataConfig:
+        """Return the data settings with their folder."""
+        return dataclasses.replace(data, root=self.roots.of(data.name, data.root, place))
+
+    def learnt(self, config: RunConfig) -> str:
+        """Hash of the frames that are learnt from and validated on."""
+        return _hash(self._learnt(config.data, config.seed))
+
+    def scored(self, asked: EvaluateConfig, config: RunConfig, place: str) -> Scoring:
+        """Find the frames that are scored; none of them may have been learnt from."""
+        data = config.data
+        same = asked.data in ("", data.name)
+        name = asked.data or data.name
+        root = self.roots.of(name, asked.root or (data.root if same else None), place)
+        lists = data.lists if same else None
+        key = (name, root, asked.split, lists)
+        if key not in self._known:
+            split = None if asked.split == "none" else asked.split
+            classes = asked.classes or (data.classes if same else ())
+            samples = open_samples(name, root, split=split, classes=classes, lists=lists)
+            self._known[key] = {asked.split: [record.id for record in samples.records]}
+        found = self._known[key]
+        if same:
+            seen = self._learnt(data, config.seed)["train"]
+            both = set(seen) & set(found[asked.split])
+            if both and asked.split != data.train:
+                raise BadInput(
+                    f"{place}: {len(both)} frames of {name} {asked.split} are learnt from, first "
+                    f"{min(both)}",
+                    "frames that had no say in training",
+                    "score another split",
+                )
+        facts = {f"{name} {split}": ids for split, ids in found.items()}
+        return Scoring(evaluate=dataclasses.replace(asked, root=root), sha256=_hash(facts))
+
+    def _learnt(self, data: DataConfig, seed: int) -> dict[str, list[str]]:
+        seed = seed if (data.hold_out or data.limit) else 0  # else no draw depends on it
+        key = (
+            data.name,
+            data.root,
+            data.lists,
+            data.train,
+            data.val,
+            data.hold_out,
+            data.limit,
+            seed,
+        )
+        if key not in self._known:
+            train, val = open_splits(data, seed=seed)
+            self._known[key] = {
+                part: [record.id for record in samples.records]
+                for part, samples in (("train", train), ("val", val))
+            }
+        return self._known[key]
+
+
+def _hash(splits: Mapping[str, Iterable[str]]) -> str:
+    """Hash of the names of frames, split by split; the order of files on disk has no part in it."""
+    lines = (f"{split}\t{name}\n" for split in sorted(splits) for name in sorted(splits[split]))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def init_of(raw: object, place: str) -> tuple[Path | None, str]:
+    """Find the checkpoint that a row starts from, and its hash."""
+    if raw is None:
+        return None, ""
+    folder = find_checkpoint(Path(str(raw)).expanduser())
+    if not (folder / DESCRIPTION).is_file():
+        raise BadInput(f"{place}: init {raw}", "a checkpoint, or `practice`", "check the path")
+    return folder, durable.sha256(folder / DESCRIPTION)

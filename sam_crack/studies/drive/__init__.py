@@ -1,0 +1,1 @@
+"""Frames and videos of a drive: found, measured, placed, written."""

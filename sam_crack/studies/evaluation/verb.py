@@ -1,0 +1,232 @@
+"""`sam-crack evaluate`: a checkpoint scored on frames that had no say in how it was made."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from sam_crack import durable
+from sam_crack.config.runs import new_run_folder
+from sam_crack.config.study_verbs import EvaluateOptions
+from sam_crack.console import Console
+from sam_crack.data.dataset import Dataset
+from sam_crack.data.opening import open_samples
+from sam_crack.data.store import Store
+from sam_crack.errors import UsageError
+from sam_crack.infer.device import choose_device
+from sam_crack.infer.predict import Predictor
+from sam_crack.infer.road import parse_road
+from sam_crack.infer.scale import parse_scale
+from sam_crack.model.checkpoint import load_checkpoint
+from sam_crack.model.description import DESCRIPTION, CheckpointMeta, find_checkpoint
+from sam_crack.model.heads import count_logits
+from sam_crack.model.segmenter import Segmenter, fingerprint
+from sam_crack.studies.evaluation.page import write_page
+from sam_crack.studies.evaluation.scale import at_scale
+from sam_crack.studies.evaluation.tables import (
+    METRICS,
+    evaluate,
+    metrics_of,
+    say_table,
+    write_evaluation,
+)
+from sam_crack.studies.evaluation.tasks import Ruler, choose_ruler
+from sam_crack.studies.opponents import Opponent, is_opponent, load_opponent
+from sam_crack.studies.scoring import COUNTS, Scored, load_scored, score_frames
+from sam_crack.studies.zero_shot import ZeroShot, is_zero_shot, load_zero_shot
+from sam_crack.train.session import join_processes
+from sam_crack.train.state import FolderLock
+
+RUNS = Path("runs")
+
+
+def run_evaluate(options: EvaluateOptions, console: Console) -> dict[str, object]:
+    """Score a checkpoint on a split, with the threshold that it carries."""
+    parse_road(options.road, alone=True)  # before anything takes long
+    parse_scale(options.scale)
+    processes = join_processes()
+    is_main = processes.is_main_process
+    voice = console if is_main else Console(quiet=True, no_progress=True)
+    if is_main and options.out and not options.overwrite and (options.out / METRICS).exists():
+        raise UsageError(
+            f"{options.out} holds an evaluation already",
+            "a new folder",
+            "add --overwrite, or choose another --out",
+        )
+    predictor, model, classes = load_predictor(options.run, options, voice)
+    samples = open_split(options, classes)
+    indices = chosen_frames(len(samples), options.limit)
+    ruler = choose_ruler(options.task, samples, classes)
+    voice.say(_first_screen(options, samples, len(indices), predictor, task=ruler.task))
+    looker, model = at_scale(predictor, model, samples, indices, options=options, console=voice)
+    scored = score_frames(
+        looker, samples, indices, empty=options.empty, model=model, console=voice, ruler=ruler
+    )
+    baseline = _baseline(options, samples, indices, voice, ruler=ruler)
+    if not is_main:
+        return {}
+    names = tuple(each.name for each in samples.classes)
+    evaluation = evaluate(scored, baseline, options, names)
+    folder = options.out or _new_folder(options.run)
+    folder.mkdir(parents=True, exist_ok=True)
+    with FolderLock(folder):
+        write_evaluation(folder, evaluation, options)
+        write_page(folder, evaluation, samples, looker)
+    say_table(evaluation, voice)
+    voice.say(f"page, tables and curves: {folder}")
+    return {"out": folder, **metrics_of(evaluation)}
+
+
+def load_predictor(
+    run: Path, options: EvaluateOptions, console: Console
+) -> tuple[Predictor, dict[str, Any], tuple[str, ...]]:
+    """Load a checkpoint with the threshold chosen on its validation split, and no other."""
+    processes = join_processes()
+    alone = processes.num_processes == 1
+    device = choose_device(options.device) if alone else processes.device
+    segmenter, meta, model = _load(run, device)
+    predictor = Predictor(
+        segmenter,
+        window=segmenter.config.window,
+        stride=segmenter.stride,
+        threshold=meta.threshold,
+        overlap=options.overlap,
+        batch_size=options.batch_size,
+        road=options.road,
+        on_road_lost=lambda why: console.warn(f"{why}: such frames are looked at everywhere"),
+        rim=_tells_borders(segmenter),
+        device=device,
+        on_halved=lambda size: console.warn(f"out of memory: going on with batches of {size}"),
+    )
+    model |= {
+        "name": run.resolve().name,
+        "config_sha256": meta.config_hash,
+        "steps": meta.steps,
+        "threshold": meta.threshold,
+        "threshold_from": "the validation split of its training, as stored in the checkpoint",
+        "window": list(segmenter.config.window),
+        "overlap": options.overlap,
+        "road": options.road,
+        "trained_scale": asdict(meta.scale) if meta.scale else None,
+    }
+    return predictor, model, meta.classes
+
+
+def _load(
+    run: Path, device: torch.device
+) -> tuple[Segmenter | Opponent | ZeroShot, CheckpointMeta, dict[str, Any]]:
+    """Load a checkpoint of this package, or what a comparison wrote, and say which it is."""
+    if is_zero_shot(run):
+        asked, meta = load_zero_shot(run, device=device)
+        facts = {
+            "sha256": asked.sam.base_sha256,
+            "backbone": asked.config.backbone.name,
+            "adapter": "none",
+            "head": f"prompts: {asked.asked.prompts}",
+        }
+        return asked, meta, facts
+    if is_opponent(run):
+        opponent, meta = load_opponent(run, device=device)
+        facts = {
+            "sha256": fingerprint(opponent.net.state_dict()),
+            "backbone": opponent.opponent.encoder,
+            "adapter": "full",
+            "head": opponent.opponent.arch,
+        }
+        return opponent, meta, facts
+    segmenter, meta = load_checkpoint(run, device=device)
+    facts = {
+        "sha256": durable.sha256(find_checkpoint(run) / DESCRIPTION),
+        "backbone": segmenter.config.backbone.name,
+        "adapter": segmenter.config.adapter.method,
+        "head": segmenter.config.head.kind,
+        "base_sha256": meta.base_sha256,
+    }
+    return segmenter, meta, facts
+
+
+def _tells_borders(model: Segmenter | Opponent | ZeroShot) -> bool:
+    """Whether the last logit is the border between objects; what SAM is asked for has none."""
+    head = model.config.head
+    return head.boundary and model.num_logits == count_logits(head)
+
+
+def open_split(options: EvaluateOptions, classes: tuple[str, ...]) -> Dataset | Store:
+    """Open the frames that are scored; by default with the classes the model was trained on."""
+    if options.root is None:
+        raise UsageError(
+            "--root is missing",
+            "the folder in which the data set lies as published",
+            f"add --root FOLDER for {options.data}",
+        )
+    split = None if options.split == "none" else options.split
+    asked = options.classes or classes
+    return open_samples(options.data, options.root, split=split, classes=asked)
+
+
+def chosen_frames(number: int, limit: int | None) -> list[int]:
+    """Return the places of the frames that are scored: all, or evenly spaced ones."""
+    if limit is None or limit >= number:
+        return list(range(number))
+    return sorted({int(place) for place in np.linspace(0, number - 1, limit).round()})
+
+
+def _baseline(
+    options: EvaluateOptions,
+    samples: Dataset | Store,
+    indices: list[int],
+    console: Console,
+    *,
+    ruler: Ruler,
+) -> Scored | None:
+    """Score the other model on the same frames, or read its evaluation."""
+    if options.baseline is None:
+        return None
+    if (options.baseline / COUNTS).exists():
+        return load_scored(options.baseline)
+    predictor, model, classes = load_predictor(options.baseline, options, console)
+    if ruler.task != "foreground" and len(ruler.classes) > 1 and classes != ruler.classes:
+        raise UsageError(
+            f"the baseline tells {', '.join(classes)} apart",
+            f"the same classes in the same order: {', '.join(ruler.classes)}",
+            "add --task foreground, or name another baseline",
+        )
+    looker, model = at_scale(predictor, model, samples, indices, options=options, console=console)
+    return score_frames(
+        looker,
+        samples,
+        indices,
+        empty=options.empty,
+        model=model,
+        console=console,
+        ruler=ruler,
+    )
+
+
+def _first_screen(
+    options: EvaluateOptions,
+    samples: Dataset | Store,
+    number: int,
+    predictor: Predictor,
+    *,
+    task: str,
+) -> str:
+    """Say what is about to happen."""
+    height, width = predictor.window
+    return (
+        f"{options.data} {options.split}: {number} of {len(samples)} frames, {task} scored, "
+        f"classes {', '.join(each.name for each in samples.classes)}; "
+        f"windows {height} x {width}, overlap "
+        f"{predictor.overlap:g}, road {predictor.road}, threshold {predictor.threshold:.4f} from "
+        "the checkpoint"
+    )
+
+
+def _new_folder(run: Path) -> Path:
+    name = re.sub(r"[^\w.+@=-]", "_", run.resolve().name).lstrip("_.+@=-") or "model"
+    return new_run_folder(RUNS, "evaluate", name[:60])

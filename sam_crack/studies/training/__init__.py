@@ -1,0 +1,1 @@
+"""One training, from the first screen to the model card."""

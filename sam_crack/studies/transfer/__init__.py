@@ -1,0 +1,1 @@
+"""What is learnt on roads, taken to other pictures."""

@@ -1,0 +1,230 @@
+"""A transfer as its file says: methods at several numbers of images, laid out as a comparison."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from sam_crack.config.fields import Range
+from sam_crack.config.overlay import read_overlay
+from sam_crack.config.schema import DataConfig, RunConfig
+from sam_crack.config.trees import load_tree, merged
+from sam_crack.data.opening import open_samples, open_splits
+from sam_crack.errors import BadInput, UsageError
+from sam_crack.studies.compare import plan as compare_plan
+from sam_crack.studies.compare.plan import Plan, plan_of
+from sam_crack.studies.compare.recipes import section_of
+from sam_crack.studies.compare.rows import Row
+from sam_crack.studies.compare.samples import Roots, init_of
+
+OWN = ("curves", "images", "forget")
+SECTIONS = (*compare_plan.SECTIONS, *OWN)
+OPTIONAL, ALL = "optional", "all"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForgetConfig:
+    """Of which adapters it is asked what SAM's own decoder lost by them."""
+
+    of: tuple[str, ...]
+    """Rows of this file, else checkpoint folders or checkpoints that come with the package."""
+    objects: Annotated[int, Range(1)] = 64
+    """At most so many objects are pointed at."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """A row's place in a learning curve."""
+
+    method: str
+    images: int
+    """Images learnt from."""
+    ids: tuple[str, ...]
+    """Which these are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferPlan:
+    """A whole transfer."""
+
+    compared: Plan
+    points: Mapping[str, Point]
+    """Row to what it learns from."""
+    optional: frozenset[str]
+    """Rows without which the rest goes on; why they are missing is said."""
+    not_run: Mapping[str, str]
+    """Row to why it cannot be run."""
+    forget: ForgetConfig | None
+    data: DataConfig
+    """What all rows learn from, placed."""
+    validated: tuple[str, ...]
+    """Images on which thresholds and steps are chosen, beside those that are learnt from."""
+    notes: tuple[str, ...]
+
+
+def read_transfer(
+    file: Path, *, root: Path | None = None, roots: Mapping[str, Path] | None = None
+) -> TransferPlan:
+    """Read a transfer; every row is checked before any of them is trained.
+
+    Args:
+        file: YAML of a comparison, and besides `curves` (method to what differs), each trained on
+            every number of `images`; `optional: true` in a row or method; `forget`.
+        root: folder of the data set of `base`, in place of the one in the file.
+        roots: folders of data sets by name.
+    """
+    tree = read_overlay(file)
+    for name in tree:
+        if name not in SECTIONS:
+            raise UsageError(f"{file}: {name!r}", f"one of {', '.join(SECTIONS)}")
+    data, seed = _data_of(tree, file, Roots(_name_of(tree), root, roots or {}))
+    whole, val = open_splits(dataclasses.replace(data, limit=None), seed=seed)
+    counts, notes = _counts(tree.get("images"), len(whole), file)
+    overlays, methods = _expanded(tree, counts, file)
+    optional = {name for name, overlay in overlays.items() if _flag(overlay.pop(OPTIONAL, None))}
+    not_run = _unavailable(overlays, optional, file)
+    kept = {name: overlay for name, overlay in overlays.items() if name not in not_run}
+    below = {name: part for name, part in tree.items() if name not in OWN}
+    compared = plan_of(
+        below | {"rows": kept, "evaluate": _by_task(tree.get("evaluate"))},
+        file,
+        root=root,
+        roots=roots,
+    )
+    validated = tuple(record.id for record in val.records)
+    for row in compared.rows:
+        _keep_apart(row, data, validated, file)
+    return TransferPlan(
+        compared=compared,
+        points={row.name: _point(row, methods) for row in compared.rows},
+        optional=frozenset(optional),
+        not_run=not_run,
+        forget=load_tree(ForgetConfig, section_of(tree, "forget", str(file)), f"{file}: forget")
+        if tree.get("forget")
+        else None,
+        data=data,
+        validated=validated,
+        notes=tuple(notes),
+    )
+
+
+def _name_of(tree: Mapping[str, Any]) -> str:
+    base = tree.get("base")
+    data = base.get("data") if isinstance(base, dict) else None
+    return str(data.get("name", "")) if isinstance(data, dict) else ""
+
+
+def _data_of(tree: Mapping[str, Any], file: Path, roots: Roots) -> tuple[DataConfig, int]:
+    """Return the data settings of the base, placed, and the seed of its draws."""
+    config = load_tree(RunConfig, section_of(tree, "base", str(file)), f"{file}: base")
+    place = roots.of(config.data.name, config.data.root, str(file))
+    return dataclasses.replace(config.data, root=place), config.seed
+
+
+def _counts(raw: object, have: int, file: Path) -> tuple[list[int | None], list[str]]:
+    """Return the numbers of images that a curve is drawn through, and which there are too few for.
+
+    None stands for all.
+    """
+    asked = [str(one) for one in raw] if isinstance(raw, list) else [ALL] if raw is None else []
+    if not asked or not all(one == ALL or (one.isdigit() and int(one)) for one in asked):
+        raise UsageError(f"{file}: images: {raw}", "a list of numbers and `all`: [1, 5, 20, all]")
+    few = {int(one) for one in asked if one != ALL and int(one) < have}
+    found: list[int | None] = [*sorted(few)]
+    beyond = [one for one in asked if one != ALL and int(one) >= have]
+    found += [None] if ALL in asked or beyond else []
+    notes = []
+    if beyond:
+        notes.append(
+            f"{' and '.join(beyond)} images: there are {have} to learn from here, all of them "
+            "stand for it"
+        )
+    return found, notes
+
+
+def _expanded(
+    tree: Mapping[str, Any], counts: Sequence[int | None], file: Path
+) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """Return every row with what it differs in, and the method that each belongs to."""
+    overlays: dict[str, dict[str, Any]] = {}
+    methods: dict[str, str] = {}
+    curves = section_of(tree, "curves", str(file))
+    for method in curves:
+        overlay = section_of(curves, method, f"{file}: curves")
+        for count in counts:
+            name = f"{method}-{ALL if count is None else count}"
+            few = {} if count is None else {"data": {"limit": str(count)}}
+            overlays[name], methods[name] = merged(overlay, few), method
+    rows = section_of(tree, "rows", str(file))
+    for name in rows:
+        if name in overlays:
+            raise UsageError(f"{file}: rows.{name}", "a name that no curve has", "rename the row")
+        overlays[name] = dict(section_of(rows, name, f"{file}: rows"))
+        methods[name] = name
+    if not overlays:
+        raise UsageError(f"{file}: no curves and no rows", "curves: {name: {what differs}}")
+    return overlays, methods
+
+
+def _flag(raw: object) -> bool:
+    if raw not in (None, "true", "false"):
+        raise UsageError(f"{OPTIONAL}: {raw}", "true or false")
+    return raw == "true"
+
+
+def _unavailable(
+    overlays: Mapping[str, Mapping[str, Any]], optional: set[str], file: Path
+) -> dict[str, str]:
+    """Say which optional rows start from a checkpoint that is not here."""
+    found = {}
+    for name in sorted(optional):
+        try:
+            init_of(overlays[name].get("init"), f"{file}: {name}")
+        except BadInput as error:
+            found[name] = str(error)
+    return found
+
+
+def _by_task(raw: object) -> object:
+    """Let the data set decide what is scored, unless the file does."""
+    if isinstance(raw, list):
+        return [_by_task(one) for one in raw]
+    return {"task": "auto"} | (raw or {}) if raw is None or isinstance(raw, dict) else raw
+
+
+def _keep_apart(row: Row, data: DataConfig, validated: Sequence[str], file: Path) -> None:
+    """Refuse to score frames on which thresholds or steps are chosen, or that are learnt from."""
+    asked = row.evaluate
+    if asked.data not in ("", data.name) or asked.root != data.root:
+        return
+    assert asked.root is not None  # placed when the row was read
+    split = None if asked.split == "none" else asked.split
+    scored = open_samples(
+        data.name, asked.root, split=split, classes=data.classes, lists=data.lists
+    )
+    both = {record.id for record in scored.records} & set(validated)
+    if both or asked.split == data.train:
+        what = (
+            f"{len(both)} frames of {asked.split} are validated on" if both else "train is scored"
+        )
+        raise BadInput(
+            f"{file}: {row.name}: {what}",
+            "frames that had no say in training, in the threshold or in the step that is kept",
+            "set data.hold_out, or score another split",
+        )
+
+
+def _point(row: Row, methods: Mapping[str, str]) -> Point:
+    """Return what a row learns from; rows on several sets of frames share it."""
+    config = row.recipes[0].config
+    train, _ = open_splits(config.data, seed=config.seed)
+    ids = tuple(record.id for record in train.records)
+    zero = row.recipes[0].zero_shot is not None
+    return Point(
+        method=methods[row.base],
+        images=0 if zero else len(ids),
+        ids=() if zero else ids,
+    )

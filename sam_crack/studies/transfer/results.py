@@ -1,0 +1,149 @@
+"""What a transfer has found so far: the task's own scores of every row, and paired differences."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sam_crack import durable
+from sam_crack.studies.compare.means import (
+    Draws,
+    Score,
+    Values,
+    gain,
+    mean_draws,
+    mean_score,
+    scored_seeds,
+)
+from sam_crack.studies.compare.rows import Recipe, Row
+from sam_crack.studies.compare.train import ROW
+from sam_crack.studies.evaluation.tables import METRICS
+from sam_crack.studies.scoring import COUNTS, Scored, load_scored
+from sam_crack.studies.transfer.plan import Point, TransferPlan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """One line of the table."""
+
+    row: Row
+    point: Point
+    headlines: tuple[str, ...]
+    """Scores of the task, the one that counts most first."""
+    trained: Mapping[str, Any]
+    """What is known of its training, of the first seed."""
+    metrics: Mapping[str, Any]
+    """What is known of its evaluation, of the first seed."""
+    scores: Mapping[str, Score]
+    """Means over seeds."""
+    gains: Mapping[str, Score]
+    """Paired differences from the baseline on the same frames."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What `transfer.json` says."""
+        return {
+            "method": self.point.method,
+            "images": self.point.images,
+            "image_ids": list(self.point.ids),
+            "trained": {
+                name: self.trained[name]
+                for name in ("method", "trainable", "steps", "crops", "train_seconds")
+            },
+            "steps_before": self.trained.get("steps_before", 0),
+            "threshold": self.metrics["model"]["threshold"],
+            "scores": {name: score.facts for name, score in self.scores.items()},
+            "gains": {name: score.facts for name, score in self.gains.items()},
+            "frames": self.metrics["data"]["frames"],
+            "frames_sha256": self.metrics["data"]["frames_sha256"],
+            "groups": self.metrics["bootstrap"]["groups"],
+            "config_sha256": self.metrics["model"]["config_sha256"],
+            "learnt_sha256": self.row.recipes[0].samples_sha256,
+            "key": self.row.key,
+        }
+
+
+def found_so_far(plan: TransferPlan, folder: Path) -> list[Found]:
+    """Read what is finished, row by row in the order of the plan."""
+    rows = plan.compared.rows
+    done = {row.name: scored_seeds(row, folder) for row in rows}
+    base = [row for row in rows if row.base == plan.compared.baseline and done[row.name]]
+    found = []
+    for row in rows:
+        homes = [folder / recipe.folder for recipe in done[row.name]]
+        if not homes:
+            continue
+        mine = [_scored(home / row.evaluation) for home in homes]
+        names = mine[0].ruler.headlines
+        drawn = _drawn_over(row, homes)
+        against = next((other for other in base if _comparable(other, row, done, folder)), None)
+        gains: dict[str, Score] = {}
+        if against is not None and against.name != row.name:
+            others = [folder / recipe.folder for recipe in done[against.name]]
+            theirs = [_scored(home / against.evaluation) for home in others]
+            apart = _drawn_over(against, others)
+            gains = {
+                name: gain(name, (_values(name, mine), drawn), (_values(name, theirs), apart))
+                for name in names
+            }
+        found.append(
+            Found(
+                row=row,
+                point=plan.points[row.name],
+                headlines=names,
+                trained=_read(homes[0] / ROW),
+                metrics=_read(homes[0] / row.evaluation / METRICS),
+                scores={name: mean_score(name, _values(name, mine), drawn) for name in names},
+                gains=gains,
+            )
+        )
+    return found
+
+
+def _comparable(other: Row, row: Row, done: Mapping[str, Sequence[Recipe]], folder: Path) -> bool:
+    """Whether two rows were scored on the same frames by the same task and policy."""
+    ours, theirs = (
+        _scored(folder / done[one.name][0].folder / one.evaluation) for one in (row, other)
+    )
+    same = (ours.fingerprint, ours.empty) == (theirs.fingerprint, theirs.empty)
+    return same and ours.ruler == theirs.ruler
+
+
+def _scored(home: Path) -> Scored:
+    return _load(home, durable.sha256(home / COUNTS))
+
+
+@lru_cache(maxsize=256)
+def _load(home: Path, sha256: str) -> Scored:
+    """Read counts once; they are named by what is in them."""
+    return load_scored(home)
+
+
+@lru_cache(maxsize=256)
+def _drawn(home: Path, sha256: str, resamples: int) -> Draws:
+    """Return the task's scores for every resample of whole groups; the table asks row by row."""
+    scored = _load(home, sha256)
+    found = scored.resampled(resamples) if resamples else {}
+    return {name: found[name] for name in scored.ruler.headlines if name in found}
+
+
+def _drawn_over(row: Row, homes: Sequence[Path]) -> Draws:
+    """Return the mean over seeds of every resample; empty without intervals."""
+    places = [home / row.evaluation for home in homes]
+    several = [
+        _drawn(place, durable.sha256(place / COUNTS), row.evaluate.resamples) for place in places
+    ]
+    return mean_draws(several)
+
+
+def _values(name: str, scored: Sequence[Scored]) -> Values:
+    return [one.scores()[name] for one in scored]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return found
