@@ -1,7 +1,11 @@
-"""Which scale suits a model, told without labels: where a small change of it changes least."""
+"""Which scale suits a model, told without labels.
+
+It is where a small change of the scale changes least, and where lines are as soft as in training.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +17,10 @@ from sam_crack.infer.predict import Predictor
 from sam_crack.infer.prediction import Image
 from sam_crack.infer.scale import GRID, grid_for
 from sam_crack.infer.scale_search import Maps, look_at_scales
+from sam_crack.measure.softness import line_softness
 
+HALF = 127
+"""Level above which a pixel is more likely foreground than not."""
 LEAST = 1e-9
 """Stands for nothing where nothing is divided by."""
 
@@ -66,14 +73,54 @@ class Agreement:
         return {one: self.shared[one] / max(self.either[one], LEAST) for one in factors}
 
 
-def agree(predictor: Predictor, images: Iterable[Image]) -> tuple[float, dict[float, float]]:
+@dataclass(eq=False)
+class Softness:
+    """How soft the lines are that are found in each scale, beside those of the training.
+
+    Agreement alone does not tell half a scale from a third: what is small and smooth agrees with
+    itself. But what is found at a factor f has a softness s in the frame (`measure.softness`), s f
+    as the model is shown it, and in training it was t. Each octave between the two counts as one
+    standard deviation of a normal law, whose density, 1 at the most, is multiplied to the score.
+    """
+
+    trained_px: float | None
+    """Softness in training; None leaves the scores as they are."""
+    logs: dict[float, float] = field(default_factory=_zeros)
+    """Sum of the logarithms of softness."""
+    points: dict[float, float] = field(default_factory=_zeros)
+    """How many there are."""
+
+    def add(self, image: Image, maps: Maps) -> None:
+        """Take in one frame, seen in several scales."""
+        for factor, levels in maps.items() if self.trained_px else ():
+            found = line_softness(image, levels > HALF)
+            self.logs[factor] += float(found.sum())
+            self.points[factor] += len(found)
+
+    def shares(self, factors: Iterable[float]) -> dict[float, float]:
+        """Return by what the score of each factor is multiplied."""
+        return {one: self._share(one) for one in factors}
+
+    def _share(self, factor: float) -> float:
+        if not self.trained_px or not self.points[factor]:
+            return 1.0
+        shown_px = math.exp(self.logs[factor] / self.points[factor]) * factor
+        return math.exp(-(math.log2(shown_px / self.trained_px) ** 2) / 2)
+
+
+def agree(
+    predictor: Predictor, images: Iterable[Image], *, softness_px: float | None = None
+) -> tuple[float, dict[float, float]]:
     """Return the factor with the best score over a few frames, and the scores of all.
 
     Of equals, as where nothing is found at all, the one nearest to 1 is taken.
     """
-    factors, found = GRID, Agreement()
+    factors, found, soft = GRID, Agreement(), Softness(softness_px)
     for image in images:
         factors = grid_for((image.shape[0], image.shape[1]), factors)
-        found.add(look_at_scales(predictor, image, factors))
-    scores = found.scores(factors)
-    return max(factors, key=lambda one: (scores[one], -abs(np.log(one)))), scores
+        maps = look_at_scales(predictor, image, factors)
+        found.add(maps)
+        soft.add(image, maps)
+    shares = soft.shares(factors)
+    scores = {one: score * shares[one] for one, score in found.scores(factors).items()}
+    return max(factors, key=lambda one: (scores[one], -abs(math.log(one)))), scores

@@ -6,6 +6,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+LATER = {"softness_px", "factor"}
+"""Fields that checkpoints did not have at first."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedScale:
@@ -20,18 +23,21 @@ class TrainedScale:
     gsd_mm: float | None = None
     """Millimetres of road across one pixel of a crop, half-way down the road; None where the camera
     was not known."""
+    softness_px: float | None = None
+    """How soft the labelled lines were as crops showed them, by `measure.softness`; None where
+    nobody noted it, or where there are no lines."""
     factor: float = 1.0
     """By what whole frames of the training's camera are best resized, as chosen on validation."""
 
 
 def read_trained_scale(raw: object) -> TrainedScale | None:
-    """Read what a description holds; older ones have no factor, or only a width, or nothing."""
+    """Read what a description holds; older ones have fewer figures, a width, or nothing."""
     if raw is None:
         return None
     if not isinstance(raw, Mapping):
         return TrainedScale(width_px=_positive(raw))
     known = set(TrainedScale.__dataclass_fields__)
-    if raw.keys() | {"factor"} != known:
+    if raw.keys() | LATER != known:
         raise ValueError(f"scale: not the fields {', '.join(sorted(known))}")
     read = {name: None if value is None else _positive(value) for name, value in raw.items()}
     lowest, highest = read["lowest"], read["highest"]
@@ -45,6 +51,7 @@ def read_trained_scale(raw: object) -> TrainedScale | None:
         highest=highest,
         width_px=read["width_px"],
         gsd_mm=read["gsd_mm"],
+        softness_px=read.get("softness_px"),
         factor=factor,
     )
 

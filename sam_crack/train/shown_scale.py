@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from sam_crack.config.schema import DataConfig
 from sam_crack.data.sample import Sample
 from sam_crack.data.spread import spread
 from sam_crack.errors import BadInput
 from sam_crack.measure.camera_file import load_camera
 from sam_crack.measure.road_scale import millimetres_across
+from sam_crack.measure.softness import line_softness
 from sam_crack.measure.widths import typical_width
 from sam_crack.model.trained_scale import TrainedScale
 
@@ -24,15 +27,22 @@ def shown_scale(
     lowest, highest = config.scale
     # crops are drawn evenly by the logarithm of the factor
     usual = (lowest * highest) ** (config.scale_share / 2)
-    masks = [samples[place].mask for place in spread(len(samples), at_most)]
-    width = typical_width(masks)
-    gsd = _road_gsd(config, masks[0].shape)
+    seen = [samples[place] for place in spread(len(samples), at_most)]
+    width = typical_width(sample.mask for sample in seen)
+    gsd = _road_gsd(config, seen[0].mask.shape)
     return TrainedScale(
         lowest=lowest,
         highest=highest,
         width_px=None if width is None else width * usual,
         gsd_mm=None if gsd is None else gsd / usual,
+        softness_px=None if width is None else _softness(seen) * usual,
     )
+
+
+def _softness(samples: Sequence[Sample]) -> float:
+    """Return the typical softness of the labelled lines, every pixel of length counting alike."""
+    found = [line_softness(sample.image, sample.mask) for sample in samples]
+    return float(np.exp(np.concatenate(found).mean()))
 
 
 def _road_gsd(config: DataConfig, size: tuple[int, ...]) -> float | None:

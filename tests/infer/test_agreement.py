@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from sam_crack.infer.agreement import Agreement, agree
+from sam_crack.infer.agreement import Agreement, Softness, agree
 from sam_crack.infer.predict import Predictor
 from sam_crack.infer.scale import GRID
 
@@ -70,6 +70,35 @@ def test_wide_lines_are_looked_at_smaller(width, least, most):
     factor, scores = agree(predictor, [road(width)])
     assert least <= factor <= most
     assert scores[factor] == max(scores.values())
+
+
+def test_an_octave_off_in_softness_costs_a_standard_deviation():
+    image, maps = road(6), {}
+    lines = np.zeros((400, 420), np.uint8)
+    lines[:, [62, 63, 192, 193, 322, 323]] = 255
+    maps = {0.5: lines, 1.0: lines, 2.0: np.zeros_like(lines)}
+    own = Softness(1.0)
+    own.add(image, maps)
+    shown = np.exp(own.logs[1.0] / own.points[1.0])
+    soft = Softness(float(shown))
+    soft.add(image, maps)
+    shares = soft.shares(maps)
+    assert shares == pytest.approx({0.5: np.exp(-0.5), 1.0: 1.0, 2.0: 1.0})
+    unknown = Softness(None)
+    unknown.add(image, maps)
+    assert unknown.shares(maps) == dict.fromkeys(maps, 1.0)
+
+
+def test_lines_are_brought_to_the_softness_of_the_training():
+    predictor = Predictor(band_pass, window=(96, 96), stride=1, batch_size=8)
+    alone, plain = agree(predictor, [road(6)])
+    factors = []
+    for softness_px in (0.4, 0.8, 1.6, 3.2):
+        factor, scores = agree(predictor, [road(6)], softness_px=softness_px)
+        assert all(scores[one] <= plain[one] for one in plain)
+        factors.append(factor)
+    assert factors == sorted(factors)
+    assert factors[0] < alone < factors[-1]
 
 
 def test_where_nothing_is_found_frames_stay_as_they_are():

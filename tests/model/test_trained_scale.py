@@ -5,7 +5,9 @@ import pytest
 
 from sam_crack.model.trained_scale import TrainedScale, read_trained_scale
 
-SCALE = TrainedScale(lowest=0.5, highest=2.0, width_px=3.5, gsd_mm=None, factor=0.71)
+SCALE = TrainedScale(
+    lowest=0.5, highest=2.0, width_px=3.5, gsd_mm=None, factor=0.71, softness_px=0.9
+)
 
 
 def test_comes_back_from_json():
@@ -18,8 +20,9 @@ def test_what_older_checkpoints_hold_is_read(old, read):
 
 
 def test_without_a_factor_frames_keep_their_size():
-    older = {name: value for name, value in asdict(SCALE).items() if name != "factor"}
-    assert read_trained_scale(older) == replace(SCALE, factor=1.0)
+    later = ("factor", "softness_px")
+    older = {name: value for name, value in asdict(SCALE).items() if name not in later}
+    assert read_trained_scale(older) == replace(SCALE, factor=1.0, softness_px=None)
 
 
 @pytest.mark.parametrize(

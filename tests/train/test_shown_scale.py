@@ -20,6 +20,15 @@ def test_lines_are_as_wide_as_the_middle_of_the_range_shows_them(scale, width):
     assert shown.width_px == pytest.approx(width, rel=0.1)
 
 
+def test_lines_are_as_soft_as_the_middle_of_the_range_shows_them():
+    own, smaller = (
+        shown_scale(bars(4), DataConfig(scale=scale)).softness_px
+        for scale in ((1.0, 1.0), (0.25, 1.0))
+    )
+    assert own is not None
+    assert smaller == pytest.approx(own / 2)
+
+
 def test_crops_that_keep_their_scale_count_too():
     shown = shown_scale(bars(4), DataConfig(scale=(4.0, 4.0), scale_share=0.5))
     assert shown.width_px == pytest.approx(6 * 2, rel=0.1)
