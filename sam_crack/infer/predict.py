@@ -21,7 +21,7 @@ from sam_crack.infer.look import Batch, Look, open_look
 from sam_crack.infer.prediction import Gated, Image, Prediction
 from sam_crack.infer.road import parse_road
 from sam_crack.infer.stitch import Stitcher
-from sam_crack.infer.windows import Blend, WindowPlan, plan_windows
+from sam_crack.infer.windows import Blend, WindowPlan, fit_window, plan_windows
 from sam_crack.measure.metrics import to_level
 from sam_crack.model.segmenter import Segmenter
 
@@ -86,11 +86,14 @@ class Predictor:
         return replace(self, road="auto" if self._road.every else self.road)
 
     def plan(self, size: tuple[int, int], gate: Gate | None = None) -> WindowPlan:
-        """Return the windows of a frame size; those that a gate closes wholly are skipped later."""
+        """Return the windows of a frame size; those that a gate closes wholly are skipped later.
+
+        A frame smaller than a window gets a smaller one.
+        """
         rows, columns = (gate and gate.bounds(size)) or (None, None)
         return plan_windows(
             size,
-            self.window,
+            fit_window(size, self.window),
             overlap=self.overlap,
             rows=rows,
             columns=columns,
@@ -116,15 +119,21 @@ class Predictor:
     def frames(self, images: Iterable[Image | Gated]) -> Iterator[Prediction]:
         """Look at RGB frames (height, width, 3) of any sizes; one prediction each, in order.
 
-        Every pass has the same number of windows, of several frames where one does not fill it.
+        Every pass has the same number of windows, of several frames where one does not fill it;
+        only before a frame that is smaller than a window, or no longer is, a pass may have fewer.
         So an image is asked for before the predictions of those before it are all out, but never
         more than `batch_size` of them wait. Out of memory, batches are halved and repeated.
         """
         waiting: deque[Look] = deque()
-        batch = Batch.of(self.batch_size, self.window, pinned=self._device.type == "cuda")
+        batch: Batch | None = None
         for image in images:
             asked = image if isinstance(image, Gated) else Gated(image, self.gate(_checked(image)))
-            waiting.append(self._start(asked, batch))
+            height, width, _ = _checked(asked.image).shape
+            plan = self.plan((height, width), asked.gate)
+            if batch is None or batch.window != plan.window:
+                self._pass(batch)
+                batch = self._batch(plan.window)
+            waiting.append(self._start(asked, plan, batch))
             yield from self._done(waiting)
             if len(waiting) >= self.batch_size:  # which is so if some of them have no window at all
                 self._pass(batch)
@@ -142,11 +151,9 @@ class Predictor:
             torch.cuda.synchronize(self._device)
         return time.perf_counter()
 
-    def _start(self, asked: Gated, batch: Batch) -> Look:
+    def _start(self, asked: Gated, plan: WindowPlan, batch: Batch) -> Look:
         """Cut a frame's windows into the batch, which passes whenever it is full."""
         start = self._now()
-        image = _checked(asked.image)
-        plan = self.plan((image.shape[0], image.shape[1]), asked.gate)
         look = open_look(plan, asked.gate, self.stride, self._device)
         look.spent("cut", self._now() - start)
         if self._owed_s:
@@ -154,16 +161,20 @@ class Predictor:
             self._owed_s = 0.0
         for number in look.numbers:
             start = self._now()
-            batch.put(look, number, image)
+            batch.put(look, number, asked.image)
             look.spent("cut", self._now() - start)
             if len(batch.owners) >= self.batch_size:
                 self._pass(batch)
         return look
 
+    def _batch(self, window: tuple[int, int]) -> Batch:
+        """Lay out room for the windows of a pass."""
+        return Batch.of(self.batch_size, window, pinned=self._device.type == "cuda")
+
     @torch.inference_mode()
-    def _pass(self, batch: Batch) -> None:
+    def _pass(self, batch: Batch | None) -> None:
         """Bring all windows of a batch through the model and to their frames."""
-        while batch.owners:
+        while batch is not None and batch.owners:
             logits, seconds = self._spared(partial(self._logits, batch))
             owners = batch.owners[: len(logits)]
             for (look, number), one in zip(owners, logits, strict=False):

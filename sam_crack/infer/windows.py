@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sam_crack.errors import UsageError
 
 Blend = Literal["cosine", "gaussian", "constant"]
+FIT_PX = 32  # the coarsest grid of the networks that look
 FLOOR = 1e-3  # a bare Hann window falls to 9e-11 at its corner: nothing left to divide by
 
 
@@ -52,6 +53,18 @@ class WindowPlan:
     def columns(self) -> tuple[int, int]:
         """First and past-the-last frame column that a window sees."""
         return self.lefts[0], min(self.size[1], self.lefts[-1] + self.window[1])
+
+
+def fit_window(size: tuple[int, int], window: tuple[int, int]) -> tuple[int, int]:
+    """Return the window for frames of a size: as small as a frame that does not fill it.
+
+    What is seen past the edge of a frame costs time, and looks like nothing a model was taught.
+    """
+    height, width = (
+        min(most, max(FIT_PX, -(-side // FIT_PX) * FIT_PX))
+        for side, most in zip(size, window, strict=True)
+    )
+    return height, width
 
 
 @lru_cache(maxsize=64)

@@ -31,14 +31,24 @@ def blocks(seed, height, width, side=8):
     return np.repeat(grown[..., None], 3, axis=2)
 
 
-@pytest.mark.parametrize("size", [(64, 64), (200, 333), (63, 500), (30, 20), (1, 1)])
-def test_any_frame_size_is_seen_whole(size):
+@pytest.mark.parametrize(
+    ("size", "window"),
+    [
+        ((64, 64), (64, 64)),
+        ((200, 333), (64, 64)),
+        ((63, 500), (64, 64)),
+        ((33, 20), (64, 32)),
+        ((30, 500), (32, 64)),
+        ((1, 1), (32, 32)),
+    ],
+)
+def test_any_frame_size_is_seen_whole_and_hardly_more(size, window):
     model = Bright(1)
     frame = blocks(1, *size)
     prediction = Predictor(model, window=(64, 64), stride=1, batch_size=3).frame(frame)
     np.testing.assert_array_equal(prediction.mask, frame[..., 0] > 0)
     assert prediction.prob.shape == size
-    assert set(model.shapes) == {(3, 3, 64, 64)}
+    assert set(model.shapes) == {(3, 3, *window)}
     assert model.kinds == {torch.uint8}
 
 
@@ -129,11 +139,11 @@ def test_out_of_memory_with_one_window_is_the_end():
 def test_batches_are_filled_across_frames_of_any_size():
     model = Bright(1)
     predictor = Predictor(model, window=(64, 64), stride=1, batch_size=4)
-    frames = [blocks(n, *size) for n, size in enumerate([(64, 64), (200, 64), (30, 20), (64, 200)])]
+    frames = [blocks(n, *size) for n, size in enumerate([(64, 64), (200, 64), (64, 200), (30, 20)])]
     found = list(predictor.frames(iter(frames)))
     windows = sum(prediction.windows for prediction in found)
     assert windows == 10
-    assert len(model.shapes) == 3
+    assert model.shapes == [(4, 3, 64, 64)] * 3 + [(4, 3, 32, 32)]
     for frame, prediction in zip(frames, found, strict=True):
         np.testing.assert_array_equal(prediction.mask, frame[..., 0] > 0)
 
