@@ -16,7 +16,7 @@ import torch
 
 from sam_crack.data.opening import open_samples
 from sam_crack.infer.agreement import agree
-from sam_crack.infer.few_frames import spread
+from sam_crack.infer.few_frames import middles
 from sam_crack.infer.predict import Predictor
 from sam_crack.infer.scale_choice import FEW
 from sam_crack.infer.scale_search import calibrate
@@ -47,9 +47,9 @@ def main() -> None:
         folder, _, split = where.partition(":")
         classes = tuple(asked.classes.split(","))
         samples = open_samples(name, Path(folder), split=split or None, classes=classes)
-        few = (samples[place].image for place in spread(len(samples), FEW))
+        few = (samples[place].image for place in middles(len(samples), FEW))
         found, scores = agree(predictor, few, softness_px=softness_px)
-        places = spread(len(samples), asked.frames)
+        places = middles(len(samples), asked.frames)
         _, counts = calibrate(predictor, (samples[place] for place in places))
         ious = {one: iou(each.at(level), empty="zero") or 0.0 for one, each in counts.items()}
         best = max(ious, key=lambda one: ious[one])

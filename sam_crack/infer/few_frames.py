@@ -24,7 +24,7 @@ def few_frames(sources: Sequence[Source], number: int) -> list[tuple[str, NDArra
     ends = np.cumsum(counts)
     total = int(ends[-1]) if len(ends) else 0
     found = []
-    for place in spread(total, number):
+    for place in middles(total, number):
         source = int(np.searchsorted(ends, place, side="right"))
         index = place - int(ends[source] - counts[source])
         image = _read(sources[source], index)
@@ -33,7 +33,7 @@ def few_frames(sources: Sequence[Source], number: int) -> list[tuple[str, NDArra
     return found
 
 
-def spread(total: int, number: int) -> list[int]:
+def middles(total: int, number: int) -> list[int]:
     """Return the places of so many of a total: the middles of equal parts."""
     if number >= total:
         return list(range(total))

@@ -12,7 +12,7 @@ from sam_crack.data.opening import open_samples
 from sam_crack.data.sample import Sample
 from sam_crack.infer.agreement import agree
 from sam_crack.infer.camera_scale import camera_parts, trained_gsd
-from sam_crack.infer.few_frames import spread
+from sam_crack.infer.few_frames import middles
 from sam_crack.infer.predict import Predictor
 from sam_crack.infer.prediction import Image
 from sam_crack.infer.scale import ScaleChoice
@@ -104,7 +104,7 @@ def _by_labels(
 ) -> tuple[Looker, dict[str, object]]:
     """Look at labelled frames in all scales."""
     samples = open_samples("folder", folder)
-    places = spread(len(samples), FRAMES)
+    places = middles(len(samples), FRAMES)
     labelled: Iterable[Sample] = (samples[place] for place in places)
     shown = console.progress(labelled, "calibrate", total=len(places), unit="frame")
     factor, counts = calibrate(predictor.by_itself(), shown)

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sam_crack.infer.few_frames import few_frames, spread
+from sam_crack.infer.few_frames import few_frames, middles
 from sam_crack.infer.frames import open_frames
 
 
@@ -44,4 +44,4 @@ def test_what_cannot_be_read_is_left_out(drive):
     [(0, 3, []), (2, 3, [0, 1]), (3, 1, [1]), (100, 4, [12, 37, 62, 87])],
 )
 def test_places_are_the_middles_of_equal_parts(total, number, places):
-    assert spread(total, number) == places
+    assert middles(total, number) == places

@@ -9,7 +9,7 @@ from typing import Any
 from sam_crack.config.study_verbs import EvaluateOptions
 from sam_crack.console import Console
 from sam_crack.data.sample import Sample
-from sam_crack.infer.few_frames import spread
+from sam_crack.infer.few_frames import middles
 from sam_crack.infer.predict import Predictor
 from sam_crack.infer.prediction import Image
 from sam_crack.infer.scale import parse_scale
@@ -36,7 +36,7 @@ def at_scale(
     """
 
     def few() -> Iterator[tuple[str, Image]]:
-        for place in spread(len(indices), FEW):
+        for place in middles(len(indices), FEW):
             sample = samples[indices[place]]
             yield sample.id, sample.image
 
