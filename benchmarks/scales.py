@@ -39,6 +39,7 @@ def main() -> None:
         window=segmenter.config.window,
         stride=segmenter.stride,
         threshold=meta.threshold,
+        rim=segmenter.config.head.boundary,
     )
     softness_px = None if meta.scale is None else meta.scale.softness_px
     level = to_level(meta.threshold)
@@ -53,10 +54,13 @@ def main() -> None:
         _, counts = calibrate(predictor, (samples[place] for place in places))
         ious = {one: iou(each.at(level), empty="zero") or 0.0 for one, each in counts.items()}
         best = max(ious, key=lambda one: ious[one])
+        if found not in ious:
+            raise SystemExit(f"{name}: frames of many sizes share no scale {found:.3g}")
         print(f"{name}: {len(places)} of {len(samples)} frames")
         for one, score in ious.items():
             marks = "  <- auto" * (one == found) + "  <- best" * (one == best)
-            print(f"  scale {one:.3g}: IoU {score:.3f}, score of auto {scores[one]:.3f}{marks}")
+            said = scores.get(one, 0.0)
+            print(f"  scale {one:.3g}: IoU {score:.3f}, score of auto {said:.3f}{marks}")
         print(f"  ratio {ious[found] / max(ious[best], 1e-9):.2f}", flush=True)
 
 

@@ -58,7 +58,7 @@ def check_python(machine: Machine) -> Iterator[Finding]:
     size = machine.memory_bytes()
     if size is not None:
         enough = size >= LEAST_MEMORY
-        cure = "" if enough else "train with train.batch_size 1 and a small model.window"
+        cure = "" if enough else "train with train.batch_size 1 and a small data.crop"
         yield Finding("memory", "ok" if enough else "warn", f"{size / GIB:.1f} GiB", cure)
 
 

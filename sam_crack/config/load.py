@@ -140,8 +140,11 @@ def overlay_of(config: object) -> dict[str, Any]:
 
 
 def config_hash(config: object) -> str:
-    """Return the sha256 of the complete config, the same on every machine."""
-    canonical = json.dumps(plain(config), sort_keys=True, separators=(",", ":"))
+    """Return the sha256 of what differs from the defaults, the same on every machine.
+
+    A setting that is added later, with a default that changes nothing, changes no hash.
+    """
+    canonical = json.dumps(overlay_of(config), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 

@@ -38,7 +38,8 @@ class PredictOptions:
     """Resize frames before they are looked at: by `own`, the factor that the checkpoint carries
     from its validation; by another factor; by `camera` to the ground resolution of
     the training (`camera:strips` by bands of rows); by `calibrate:FOLDER` as a few labelled frames
-    score best; by `auto` as the model agrees most with itself. Example: 0.5."""
+    score best; by `auto` as the model agrees most with itself and lines look as in training.
+    Example: 0.5."""
     camera: Path | None = None
     """camera.json of these frames, as a lens at a height, four or more road points, or a table of
     mm per pixel; gives millimetres. Example: camera.json."""

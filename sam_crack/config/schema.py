@@ -119,8 +119,9 @@ class DataConfig:
     """Classes taken as foreground, in order; empty takes all of the data set.
     Example: crack,pothole."""
     crop: tuple[int, int] | None = None
-    """Height and width of the crops that are learnt from, multiples of 16; empty takes
-    model.window. For the same work smaller crops show more places. Example: 224,224."""
+    """Height and width of the crops that are learnt from, multiples of 16; none takes
+    model.window. For the same work smaller crops show more places; what a ViT knows of places in
+    the window is brought to their size. Example: 224,224."""
     foreground_share: Annotated[float, Range(0, 1)] = 0.7
     """Share of crops that are placed on a foreground pixel. Example: 0.5."""
     hard_share: Annotated[float, Range(0, 1)] = 0.3

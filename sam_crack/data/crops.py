@@ -50,7 +50,7 @@ class CropDrawer:
     def __init__(
         self,
         samples: Sequence[Sample],
-        window: tuple[int, int],
+        size: tuple[int, int],
         *,
         config: DataConfig,
         seed: int,
@@ -63,7 +63,7 @@ class CropDrawer:
                 "at least one image with its mask",
                 "check it with `sam-crack data check`",
             )
-        self.samples, self.window, self.config, self.seed = samples, window, config, seed
+        self.samples, self.size, self.config, self.seed = samples, size, config, seed
         self._cache: OrderedDict[int, WholeFrame] = OrderedDict()
         self._cache_room = cache_megabytes * 2**20
 
@@ -78,7 +78,7 @@ class CropDrawer:
         )
         resized = whether.random() < self.config.scale_share
         config = self.config if resized else replace(self.config, scale=(1.0, 1.0))
-        view = place_crop(frame, self.window, config, where)
+        view = place_crop(frame, self.size, config, where)
         top, left, height, width = view.box()
         part = resample(frame.cut(top, left, (height, width)), view)
         part = flip(part, turn, self.config.flip)

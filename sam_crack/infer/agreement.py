@@ -17,7 +17,7 @@ from sam_crack.infer.predict import Predictor
 from sam_crack.infer.prediction import Image
 from sam_crack.infer.scale import GRID, grid_for
 from sam_crack.infer.scale_search import Maps, look_at_scales
-from sam_crack.measure.softness import line_softness
+from sam_crack.measure.softness import along, dark_lines
 
 HALF = 127
 """Level above which a pixel is more likely foreground than not."""
@@ -92,8 +92,11 @@ class Softness:
 
     def add(self, image: Image, maps: Maps) -> None:
         """Take in one frame, seen in several scales."""
-        for factor, levels in maps.items() if self.trained_px else ():
-            found = line_softness(image, levels > HALF)
+        if not self.trained_px:
+            return
+        lines = dark_lines(image)
+        for factor, levels in maps.items():
+            found = along(lines, levels > HALF)
             self.logs[factor] += float(found.sum())
             self.points[factor] += len(found)
 

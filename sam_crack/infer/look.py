@@ -79,11 +79,6 @@ class Batch:
         """Lay out room for so many windows; pinned memory reaches a GPU faster."""
         return cls(torch.zeros(count, *window, 3, dtype=torch.uint8, pin_memory=pinned))
 
-    @property
-    def window(self) -> tuple[int, int]:
-        """Height and width of its windows."""
-        return self.pixels.shape[1], self.pixels.shape[2]
-
     def put(self, look: Look, number: int, image: NDArray[np.uint8]) -> None:
         """Copy a window; past the frame, it is mirrored.
 

@@ -31,14 +31,14 @@ MAX_SIZES = 4  # plans whose weights are kept; a folder of mixed sizes must not 
 
 @dataclass(eq=False)
 class Predictor:
-    """Passes frames of any size through a model of one window size."""
+    """Passes frames of any size through a model, window by window."""
 
     segmenter: Callable[[Tensor], Tensor]
-    """(b, 3, h, w) uint8 RGB of window size, channels last in memory, -> (b, k, h / stride,
-    w / stride) logits; a module must be in eval mode."""
+    """(b, 3, h, w) uint8 RGB, at most of window size, channels last in memory, -> (b, k,
+    h / stride, w / stride) logits; a module must be in eval mode."""
     _: KW_ONLY
     window: tuple[int, int]
-    """Window height and width."""
+    """Height and width of a window; those of smaller frames are smaller."""
     stride: int
     """Pixels per logit."""
     threshold: float = 0.5
@@ -120,24 +120,23 @@ class Predictor:
         """Look at RGB frames (height, width, 3) of any sizes; one prediction each, in order.
 
         Every pass has the same number of windows, of several frames where one does not fill it;
-        only before a frame that is smaller than a window, or no longer is, a pass may have fewer.
+        frames that are smaller than a window share passes with those whose window is alike.
         So an image is asked for before the predictions of those before it are all out, but never
         more than `batch_size` of them wait. Out of memory, batches are halved and repeated.
         """
         waiting: deque[Look] = deque()
-        batch: Batch | None = None
+        batches: dict[tuple[int, int], Batch] = {}
         for image in images:
             asked = image if isinstance(image, Gated) else Gated(image, self.gate(_checked(image)))
             height, width, _ = _checked(asked.image).shape
             plan = self.plan((height, width), asked.gate)
-            if batch is None or batch.window != plan.window:
-                self._pass(batch)
-                batch = self._batch(plan.window)
-            waiting.append(self._start(asked, plan, batch))
+            if plan.window not in batches:
+                batches[plan.window] = self._batch(plan.window)
+            waiting.append(self._start(asked, plan, batches[plan.window]))
             yield from self._done(waiting)
-            if len(waiting) >= self.batch_size:  # which is so if some of them have no window at all
-                self._pass(batch)
-        self._pass(batch)
+            if len(waiting) >= self.batch_size:  # some have no window at all, or one of its own
+                self._pass_all(batches)
+        self._pass_all(batches)
         yield from self._done(waiting)
 
     def _done(self, waiting: deque[Look]) -> Iterator[Prediction]:
@@ -171,10 +170,17 @@ class Predictor:
         """Lay out room for the windows of a pass."""
         return Batch.of(self.batch_size, window, pinned=self._device.type == "cuda")
 
+    def _pass_all(self, batches: dict[tuple[int, int], Batch]) -> None:
+        """Bring all windows through the model; room is kept for a few shapes only."""
+        for batch in batches.values():
+            self._pass(batch)
+        while len(batches) > MAX_SIZES:
+            del batches[next(iter(batches))]
+
     @torch.inference_mode()
-    def _pass(self, batch: Batch | None) -> None:
+    def _pass(self, batch: Batch) -> None:
         """Bring all windows of a batch through the model and to their frames."""
-        while batch is not None and batch.owners:
+        while batch.owners:
             logits, seconds = self._spared(partial(self._logits, batch))
             owners = batch.owners[: len(logits)]
             for (look, number), one in zip(owners, logits, strict=False):

@@ -8,10 +8,9 @@ import numpy as np
 
 from sam_crack.measure.cracks import measure_cracks
 from sam_crack.measure.metrics import Mask
+from sam_crack.measure.softness import LARGEST_SHARE
 
 SHORTEST_PX = 8.0
-LARGEST_SHARE = 0.2
-"""A mask that is fuller shows areas, not lines."""
 
 
 def typical_width(masks: Iterable[Mask]) -> float | None:

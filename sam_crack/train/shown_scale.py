@@ -12,10 +12,12 @@ from sam_crack.data.spread import spread
 from sam_crack.errors import BadInput
 from sam_crack.measure.camera_file import load_camera
 from sam_crack.measure.road_scale import millimetres_across
-from sam_crack.measure.softness import line_softness
+from sam_crack.measure.softness import along, dark_lines
 from sam_crack.measure.widths import typical_width
 from sam_crack.model.trained_scale import TrainedScale
 
+FEWEST_PX = 50
+"""Fewer pixels of dark line tell nothing of how soft they are."""
 CAMERA = "camera.json"
 """A data set whose frames are all of one camera says so beside them."""
 
@@ -29,20 +31,21 @@ def shown_scale(
     usual = (lowest * highest) ** (config.scale_share / 2)
     seen = [samples[place] for place in spread(len(samples), at_most)]
     width = typical_width(sample.mask for sample in seen)
+    soft = _softness(seen)
     gsd = _road_gsd(config, seen[0].mask.shape)
     return TrainedScale(
         lowest=lowest,
         highest=highest,
         width_px=None if width is None else width * usual,
         gsd_mm=None if gsd is None else gsd / usual,
-        softness_px=None if width is None else _softness(seen) * usual,
+        softness_px=None if soft is None else soft * usual,
     )
 
 
-def _softness(samples: Sequence[Sample]) -> float:
+def _softness(samples: Sequence[Sample]) -> float | None:
     """Return the typical softness of the labelled lines, every pixel of length counting alike."""
-    found = [line_softness(sample.image, sample.mask) for sample in samples]
-    return float(np.exp(np.concatenate(found).mean()))
+    found = np.concatenate([along(dark_lines(sample.image), sample.mask > 0) for sample in samples])
+    return float(np.exp(found.mean())) if len(found) >= FEWEST_PX else None
 
 
 def _road_gsd(config: DataConfig, size: tuple[int, ...]) -> float | None:

@@ -73,7 +73,7 @@ def test_wide_lines_are_looked_at_smaller(width, least, most):
 
 
 def test_an_octave_off_in_softness_costs_a_standard_deviation():
-    image, maps = road(6), {}
+    image = road(6)
     lines = np.zeros((400, 420), np.uint8)
     lines[:, [62, 63, 192, 193, 322, 323]] = 255
     maps = {0.5: lines, 1.0: lines, 2.0: np.zeros_like(lines)}

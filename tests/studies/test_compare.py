@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -14,14 +16,16 @@ import pytest
 import torch
 import yaml
 
-from sam_crack.config.schema import HeadConfig, ModelConfig
+from sam_crack.config.schema import HeadConfig, InferConfig, ModelConfig
 from sam_crack.console import Console
 from sam_crack.errors import BadInput, IntegrityError, SamCrackError, UsageError
 from sam_crack.model.description import CheckpointMeta
 from sam_crack.studies import opponents
 from sam_crack.studies.compare import peak as compare_peak
+from sam_crack.studies.compare import rules
 from sam_crack.studies.compare import verb as compare
 from sam_crack.studies.compare.plan import pick_rows, read_plan
+from sam_crack.studies.compare.rows import EvaluateConfig
 from sam_crack.studies.imagenet import fetch_encoder
 from sam_crack.studies.opponents import Opponent, OpponentConfig
 from tests.studies.tiny_road import split_road, write_road
@@ -84,11 +88,34 @@ def test_every_row_was_trained_scored_and_written(done):
     assert len({row["frames_sha256"] for row in rows.values()}) == 1
     text = (done / "out" / "comparison.md").read_text()
     assert "| unet | unet |" in text
-    assert "every row that learns saw 4 crops in 2 steps" in text
+    assert re.search(r"every row that learns saw 4 crops of \d+ x \d+ px in 2 steps", text)
     assert "baseline" in text
     assert "Tiny methods" in (done / "out" / "report.html").read_text()
     assert (done / "out" / "iou-parameters.png").stat().st_size > 1000
     assert (done / "out" / "iou-time.png").stat().st_size > 1000
+
+
+def test_scales_that_validation_chose_are_told_row_by_row_and_seed_by_seed():
+    def result(name, tried, *factors, asked="own"):
+        metrics = [{"model": {"scale": {"factor": factor}}} for factor in factors]
+        infer = InferConfig(scale=tried)
+        row = SimpleNamespace(
+            name=name,
+            config=SimpleNamespace(infer=infer),
+            evaluate=EvaluateConfig(scale=asked),
+        )
+        return SimpleNamespace(row=row, metrics=metrics)
+
+    found = rules._scales(
+        [
+            result("a", (0.71, 1.0), 0.71, 1.0),
+            result("b", (0.71, 1.0), 1.0),
+            result("native", (1.0,), 1.0),
+            result("half", (0.5,), 0.5),
+            result("asked", (0.71, 1.0), 0.25, asked="0.25"),
+        ]
+    )
+    assert found == ["so is what frames are resized by, among 0.71, 1: a 0.71/1, b 1"]
 
 
 def test_finished_rows_are_skipped_and_a_changed_row_is_not(done, road, run_cli, monkeypatch):

@@ -272,6 +272,7 @@ def test_a_row_killed_in_mid_training_ends_as_if_it_had_not_been(
     [
         ({"a": {}, "b": {"of": "c"}}, "a row that is trained: a"),
         ({"a": {}, "b": {"of": "a", "train": {"lr": 1}}}, "train beside of"),
+        ({"a": {}, "b": {"of": "a", "infer": {"scale": [0.5]}}}, "infer.scale beside of"),
         ({"a": {"tune": {"train.steps": [1, 2]}}}, "leaves the budget"),
         ({"a": {"tune": {"train.lr": [0.1]}}}, "two values or more"),
         ({"a": {"tune": {"train.lr": [0.1, "x"]}}}, "must be a number"),

@@ -149,6 +149,12 @@ def _source(of: str, overlay: Mapping[str, Any], file: _File, place: str) -> dic
             f"such a row trains nothing: {', '.join(LOOKS)}",
             f"leave out `of: {of}` to train it",
         )
+    if "scale" in section_of(overlay, "infer", place):
+        raise UsageError(
+            f"{place}: infer.scale beside of",
+            "what validation chose when the row was trained",
+            "to look in another scale write evaluate: {scale: '0.5'}",
+        )
     if of not in file.rows or file.overlay(of).get("of"):
         trained = [name for name in file.rows if not file.overlay(name).get("of")]
         raise UsageError(f"{place}: of {of!r}", f"a row that is trained: {', '.join(trained)}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sam_crack.config.schema import InferConfig
 from sam_crack.studies.compare.plan import Plan
 from sam_crack.studies.compare.results import Result
 from sam_crack.studies.compare.rows import EvaluateConfig
@@ -67,14 +66,21 @@ def _looks(result: Result) -> list[str]:
 
 def _budget(results: Sequence[Result]) -> list[str]:
     """Say how much every row has seen; what learns nothing sees nothing."""
-    budgets = sorted({(one.trained[0]["steps"], one.trained[0]["crops"]) for one in results})
-    budgets = [each for each in budgets if each[0]]
+    budgets = sorted(
+        {
+            (one.trained[0]["steps"], one.trained[0]["crops"], *one.row.config.crop)
+            for one in results
+            if one.trained[0]["steps"]
+        }
+    )
     found = []
     if len(budgets) == 1:
-        steps, crops = budgets[0]
-        found.append(f"every row that learns saw {crops:,} crops in {steps:,} steps")
+        steps, crops, height, width = budgets[0]
+        found.append(
+            f"every row that learns saw {crops:,} crops of {height} x {width} px in {steps:,} steps"
+        )
     elif budgets:
-        found.append(f"budgets differ (steps, crops): {budgets}")
+        found.append(f"budgets differ (steps, crops, height, width): {budgets}")
     if any(one.get("tuning") for result in results for one in result.trained):
         found.append(
             "rows that looked for settings trained every combination for the stated steps on top "
@@ -91,15 +97,23 @@ def _thresholds(plan: Plan) -> str:
 
 def _scales(results: Sequence[Result]) -> list[str]:
     """Say by which factors frames were resized, where validation chose among several."""
-    chosen = [
-        f"{one.row.name} {one.metrics[0]['model']['scale']['factor']:g}"
-        for one in results
-        if one.row.config.infer.scale != InferConfig().scale
-        and one.row.evaluate.scale == EvaluateConfig().scale
-    ]
-    tried = dict.fromkeys(one.row.config.infer.scale for one in results)
-    among = " or ".join(", ".join(f"{factor:g}" for factor in each) for each in tried)
-    return [f"so is what frames are resized by, among {among}: {', '.join(chosen)}"] * bool(chosen)
+    found = []
+    for tried in dict.fromkeys(one.row.config.infer.scale for one in results):
+        rows = [
+            f"{one.row.name} {'/'.join(f'{factor:g}' for factor in _factors(one))}"
+            for one in results
+            if one.row.config.infer.scale == tried
+            and one.row.evaluate.scale == EvaluateConfig().scale
+        ]
+        if len(tried) > 1 and rows:
+            among = ", ".join(f"{factor:g}" for factor in tried)
+            found.append(f"so is what frames are resized by, among {among}: {', '.join(rows)}")
+    return found
+
+
+def _factors(result: Result) -> list[float]:
+    """Return by what frames were resized, seed by seed."""
+    return [one["model"]["scale"]["factor"] for one in result.metrics]
 
 
 def _seeds(results: Sequence[Result]) -> str:

@@ -47,10 +47,16 @@ class Trained:
 
 
 def is_trained(recipe: Recipe, folder: Path) -> bool:
-    """Whether a recipe is finished; one that was trained when defaults were others is refused."""
+    """Whether a recipe is finished."""
     home = folder / recipe.folder
-    if not (home / ROW).exists():
-        return False
+    need_same_defaults(recipe, home)
+    return (home / ROW).exists()
+
+
+def need_same_defaults(recipe: Recipe, home: Path) -> None:
+    """Refuse to go on with what was begun when defaults were others."""
+    if not (home / CONFIG).exists():
+        return
     then = recipe.decisive(load_config(RunConfig, file=home / CONFIG))
     now = recipe.decisive(recipe.config)
     for name in leaves(RunConfig) if then != now else ():
@@ -62,7 +68,6 @@ def is_trained(recipe: Recipe, folder: Path) -> bool:
                 "a row whose settings are those of the file",
                 f"write {name}: {old} into the file, or remove the folder to train it again",
             )
-    return True
 
 
 def train_recipe(recipe: Recipe, folder: Path, console: Console) -> dict[str, Any]:

@@ -197,6 +197,8 @@ def first_screen(
         f"{settings.steps} steps of {size} crops of {config.crop[0]} x {config.crop[1]} px = "
         f"{settings.steps * size / len(train):.1f} passes over the data; "
         f"loss {' + '.join(f'{w:g} {n}' for n, w in settings.losses.items())}",
+        f"validation every {settings.validate_every or settings.steps} steps, on whole frames "
+        f"resized by {' and by '.join(f'{factor:g}' for factor in config.infer.scale)}",
     ]
     for split, samples in ((config.data.train, train), (config.data.val, val)):
         if not any(sample.mask.any() for sample in samples):
