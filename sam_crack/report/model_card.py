@@ -9,6 +9,7 @@ Facts = Mapping[str, Any]
 _SCORES = ("f1", "iou", "precision", "recall")
 _MEANINGS = {
     "miou": "the mean over the classes that occur",
+    "scale": "what whole frames were resized by, chosen with the threshold",
     "rim_f1": "F1 of the borders between objects at probability 0.5",
 }
 
