@@ -89,6 +89,8 @@ def _parse_literal(kind: Kind, raw: object) -> object:
 
 
 def _parse_union(kind: Kind, raw: object) -> object:
+    if raw == "none" and type(None) in get_args(kind):
+        return None  # as on the command line
     for part in get_args(kind):
         try:
             return parse(part, raw)

@@ -178,6 +178,15 @@ def test_overlay_holds_only_what_differs(tmp_path):
     }
 
 
+@pytest.mark.parametrize("written", ["none", "null", "~"])
+def test_a_file_says_none_as_the_command_line_does(written, tmp_path):
+    file = tmp_path / "run.yaml"
+    file.write_text(f"data: {{crop: {written}}}\ninfer: {{threshold: {written}}}")
+    config = load_config(RunConfig, file=file)
+    assert (config.data.crop, config.infer.threshold) == (None, None)
+    assert load_config(RunConfig, file=file, flags={"data.crop": "64,32"}).data.crop == (64, 32)
+
+
 def test_the_hash_follows_the_values_only():
     first = load_config(RunConfig, flags={"train.lr": "1e-4"})
     assert config_hash(first) == config_hash(RunConfig(train=TrainConfig(lr=0.0001)))
