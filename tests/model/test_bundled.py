@@ -52,9 +52,10 @@ def test_road_finds_cracks_on_a_section_it_has_not_learnt_from(
     look = Predictor(
         segmenter, window=segmenter.config.window, stride=segmenter.stride, threshold=meta.threshold
     )
+    assert meta.scale is not None
     counts = Counts()
     for sample in (frames[place] for place in (20, 40)):
-        mask = by_factor(look, 0.71).frame(sample.image).mask
+        mask = by_factor(look, meta.scale.factor).frame(sample.image).mask
         counts += count(mask, sample.mask)
     assert counts.tp + counts.fn > 500, "there is something to find here"
     assert (f1(counts, empty="zero") or 0.0) > 0.3
