@@ -3,8 +3,8 @@
     python benchmarks/scales.py RUN NAME=FOLDER[:SPLIT] ... [--frames 16] [--classes crack]
 
 For each data set, `auto` sees six frames without their labels, spread over all of the split. Then
-every scale of its grid is scored on so many labelled frames, at the threshold of the checkpoint.
-The ratio is the IoU at the scale that auto found over that at the best one.
+that scale and every one of its grid is scored on so many labelled frames, at the threshold of the
+checkpoint. The ratio is the IoU at the scale that auto found over that at the best one of the grid.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from sam_crack.data.opening import open_samples
 from sam_crack.infer.agreement import agree
 from sam_crack.infer.few_frames import middles
 from sam_crack.infer.predict import Predictor
+from sam_crack.infer.scale import GRID
 from sam_crack.infer.scale_choice import FEW
 from sam_crack.infer.scale_search import calibrate
 from sam_crack.measure.metrics import iou, to_level
@@ -51,16 +52,15 @@ def main() -> None:
         few = (samples[place].image for place in middles(len(samples), FEW))
         found, scores = agree(predictor, few, softness_px=softness_px)
         places = middles(len(samples), asked.frames)
-        _, counts = calibrate(predictor, (samples[place] for place in places))
+        tried = tuple(sorted({*GRID, found}))
+        _, counts = calibrate(predictor, (samples[place] for place in places), factors=tried)
         ious = {one: iou(each.at(level), empty="zero") or 0.0 for one, each in counts.items()}
-        best = max(ious, key=lambda one: ious[one])
-        if found not in ious:
-            raise SystemExit(f"{name}: frames of many sizes share no scale {found:.3g}")
+        best = max(GRID, key=lambda one: ious.get(one, 0.0))
         print(f"{name}: {len(places)} of {len(samples)} frames")
         for one, score in ious.items():
             marks = "  <- auto" * (one == found) + "  <- best" * (one == best)
-            said = scores.get(one, 0.0)
-            print(f"  scale {one:.3g}: IoU {score:.3f}, score of auto {said:.3f}{marks}")
+            said = f", score of auto {scores[one]:.3f}" if one in scores else ""
+            print(f"  scale {one:.3g}: IoU {score:.3f}{said}{marks}")
         print(f"  ratio {ious[found] / max(ious[best], 1e-9):.2f}", flush=True)
 
 

@@ -6,7 +6,7 @@ It is where a small change of the scale changes least, and where lines are as so
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,8 @@ from sam_crack.infer.scale import GRID, grid_for
 from sam_crack.infer.scale_search import Maps, look_at_scales
 from sam_crack.measure.softness import along, dark_lines
 
+SHARPNESS = 6
+"""Power of a score: half as good counts a 64th."""
 HALF = 127
 """Level above which a pixel is more likely foreground than not."""
 LEAST = 1e-9
@@ -114,10 +116,7 @@ class Softness:
 def agree(
     predictor: Predictor, images: Iterable[Image], *, softness_px: float | None = None
 ) -> tuple[float, dict[float, float]]:
-    """Return the factor with the best score over a few frames, and the scores of all.
-
-    Of equals, as where nothing is found at all, the one nearest to 1 is taken.
-    """
+    """Return the factor that the scores over a few frames speak for, and the scores of all."""
     factors, found, soft = GRID, Agreement(), Softness(softness_px)
     for image in images:
         factors = grid_for((image.shape[0], image.shape[1]), factors)
@@ -126,4 +125,18 @@ def agree(
         soft.add(image, maps)
     shares = soft.shares(factors)
     scores = {one: score * shares[one] for one, score in found.scores(factors).items()}
-    return max(factors, key=lambda one: (scores[one], -abs(math.log(one)))), scores
+    return centre(scores), scores
+
+
+def centre(scores: Mapping[float, float]) -> float:
+    """Return the geometric mean of the factors, each weighed by a power of its score.
+
+    Six frames do not tell neighbours on the grid apart: the best of two that score alike is drawn
+    by lot, what lies between them is not. Where nothing is found at all, it is 1.
+    """
+    weights = {factor: score**SHARPNESS for factor, score in scores.items()}
+    total = sum(weights.values())
+    if not total:
+        return 1.0
+    mean = sum(weight * math.log(factor) for factor, weight in weights.items()) / total
+    return float(f"{math.exp(mean):.3g}")

@@ -139,7 +139,7 @@ def _by_agreement(
     softness_px = None if known.trained is None else known.trained.softness_px
     factor, scores = agree(predictor.by_itself(), images(), softness_px=softness_px)
     why = (
-        f"over {len(names)} frames what is found there is most like what the next scales find"
+        f"over {len(names)} frames what is found about there is most like what the next scales find"
         + ", and its lines like those of the training" * bool(softness_px)
         if any(scores.values())
         else f"nothing was found on {len(names)} frames in any scale"

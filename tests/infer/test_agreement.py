@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from sam_crack.infer.agreement import Agreement, Softness, agree
+from sam_crack.infer.agreement import Agreement, Softness, agree, centre
 from sam_crack.infer.predict import Predictor
 from sam_crack.infer.scale import GRID
 
@@ -69,7 +69,21 @@ def test_wide_lines_are_looked_at_smaller(width, least, most):
     predictor = Predictor(band_pass, window=(96, 96), stride=1, batch_size=8)
     factor, scores = agree(predictor, [road(width)])
     assert least <= factor <= most
-    assert scores[factor] == max(scores.values())
+    best = max(scores, key=lambda one: scores[one])
+    assert abs(np.log2(factor / best)) < 1
+
+
+@pytest.mark.parametrize(
+    ("scores", "factor"),
+    [
+        ({0.5: 0.7, 1.0: 0.7}, 0.707),
+        ({0.25: 0.0, 0.5: 0.9, 1.0: 0.0}, 0.5),
+        ({0.5: 0.4, 2.0: 0.8}, 2 ** (63 / 65)),
+        ({0.25: 0.0, 1.0: 0.0}, 1.0),
+    ],
+)
+def test_what_lies_between_factors_that_score_alike_is_taken(scores, factor):
+    assert centre(scores) == pytest.approx(factor, rel=0.003)
 
 
 def test_an_octave_off_in_softness_costs_a_standard_deviation():
