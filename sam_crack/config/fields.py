@@ -42,6 +42,10 @@ def need_span(name: str, span: tuple[float, float], *, within: tuple[float, floa
         )
 
 
+LOWEST_SCALE, HIGHEST_SCALE = 0.05, 8.0
+"""No frame is resized by less or more."""
+
+
 def need_patches(name: str, size: tuple[int, int]) -> None:
     """Refuse a height and width that the patch grid cannot tile."""
     if any(side < 32 or side % 16 for side in size):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from sam_crack.config.fields import Range, need_patches, need_span
+from sam_crack.config.fields import HIGHEST_SCALE, LOWEST_SCALE, Range, need_patches, need_span
 from sam_crack.errors import UsageError
 
 BackboneName = Literal["tiny", "mobile_sam", "lite_medsam", "vit_b", "vit_l", "vit_h"]
@@ -239,10 +239,10 @@ class InferConfig:
 
     def __post_init__(self) -> None:
         """Refuse factors that no frame can be resized by."""
-        if not self.scale or not all(0.05 <= factor <= 8 for factor in self.scale):
+        if not self.scale or not all(LOWEST_SCALE <= one <= HIGHEST_SCALE for one in self.scale):
             raise UsageError(
                 f"infer.scale: {', '.join(f'{factor:g}' for factor in self.scale) or 'none'}",
-                "one factor or several, 0.05 to 8",
+                f"one factor or several, {LOWEST_SCALE:g} to {HIGHEST_SCALE:g}",
                 "for example --infer.scale 0.71,1",
             )
 

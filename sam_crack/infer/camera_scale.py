@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
+from sam_crack.config.fields import HIGHEST_SCALE, LOWEST_SCALE
 from sam_crack.errors import BadInput, UsageError
 from sam_crack.infer.parts import Parts, Size, strip_parts, whole_frame
-from sam_crack.infer.scale import HIGHEST, LOWEST
 from sam_crack.measure.road_camera import RoadCamera
 from sam_crack.measure.road_scale import millimetres_across, road_strips
 from sam_crack.model.trained_scale import TrainedScale
@@ -37,11 +37,11 @@ def camera_factor(camera: RoadCamera, gsd_mm: float) -> float:
     """Return the factor that gives the road of a camera's frames this resolution half-way down."""
     across = millimetres_across(camera)
     factor = across / gsd_mm
-    if LOWEST <= factor <= HIGHEST:
+    if LOWEST_SCALE <= factor <= HIGHEST_SCALE:
         return factor
     raise BadInput(
         f"a camera with {across:.3g} mm per pixel and a model trained at {gsd_mm:.3g}",
-        f"a factor from {LOWEST:g} to {HIGHEST:g} between them",
+        f"a factor from {LOWEST_SCALE:g} to {HIGHEST_SCALE:g} between them",
         "check camera.json, or name a factor",
     )
 
@@ -64,7 +64,7 @@ def camera_parts(
         if not strips:
             return whole_frame(size, camera_factor(own, gsd_mm))
         found = road_strips(own, coarsest_mm=1.5 * SHARPEST * gsd_mm)
-        factors = [min(SHARPEST, max(LOWEST, one.millimetres / gsd_mm)) for one in found]
+        factors = [min(SHARPEST, max(LOWEST_SCALE, one.millimetres / gsd_mm)) for one in found]
         return strip_parts(found, factors, size)
 
     return factor, parts

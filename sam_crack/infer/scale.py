@@ -11,12 +11,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sam_crack.config.fields import HIGHEST_SCALE, LOWEST_SCALE
 from sam_crack.errors import UsageError
 
 Kind = Literal["own", "factor", "camera", "strips", "calibrate", "auto"]
 Levels = TypeVar("Levels", NDArray[np.uint8], NDArray[np.uint16])
 
-LOWEST, HIGHEST = 0.05, 8.0
 GRID = tuple(2.0 ** (half / 2) for half in range(-4, 4))
 """Factors that are tried where one is to be found: half octaves from a quarter to 2.8."""
 FEWEST_PX, MOST_PX = 96, 2560
@@ -49,11 +49,11 @@ def parse_scale(text: str) -> ScaleChoice:
         factor = float(text)
     except ValueError:
         factor = math.nan
-    if LOWEST <= factor <= HIGHEST:
+    if LOWEST_SCALE <= factor <= HIGHEST_SCALE:
         return ScaleChoice(kind="factor", factor=factor)
     raise UsageError(
         f"scale {text!r}",
-        f"own, a factor from {LOWEST:g} to {HIGHEST:g}, `camera`, `camera:strips`, "
+        f"own, a factor from {LOWEST_SCALE:g} to {HIGHEST_SCALE:g}, `camera`, `camera:strips`, "
         "`calibrate:FOLDER` or `auto`",
         "to look at frames at half their size write --scale 0.5",
     )

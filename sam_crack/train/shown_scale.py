@@ -44,8 +44,10 @@ def shown_scale(
 
 def _softness(samples: Sequence[Sample]) -> float | None:
     """Return the typical softness of the labelled lines, every pixel of length counting alike."""
-    found = np.concatenate([along(dark_lines(sample.image), sample.mask > 0) for sample in samples])
-    return float(np.exp(found.mean())) if len(found) >= FEWEST_PX else None
+    labelled = [sample for sample in samples if sample.mask.any()]
+    found = [along(dark_lines(sample.image), sample.mask > 0) for sample in labelled]
+    logs = np.concatenate([np.zeros(0), *found])
+    return float(np.exp(logs.mean())) if len(logs) >= FEWEST_PX else None
 
 
 def _road_gsd(config: DataConfig, size: tuple[int, ...]) -> float | None:
