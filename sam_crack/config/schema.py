@@ -105,6 +105,12 @@ class DataConfig:
     lists: Path | None = None
     """Folder of train.txt, val.txt and test.txt, as `sam-crack data split` writes them; empty looks
     in the root. Example: splits/dnit."""
+    also: dict[str, Path] = field(default_factory=dict)
+    """Further data sets to learn from, with their folders: split `train` of each, and of the same
+    `classes`. Validation stays with `name`. Example: uav=data/uav."""
+    also_scale: dict[str, float] = field(default_factory=dict)
+    """Factors by which the frames of these show things as large as those of `name` do, before
+    `scale`; 1 where nothing is said. Example: uav=0.35."""
     train: str = "train"
     """Split to learn from. Example: train."""
     val: str = "val"

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sam_crack.config.schema import DataConfig
+from sam_crack.data.mixture import Mixture
 from sam_crack.data.photometrics import road_weather, stain_jitter
 from sam_crack.data.placing import place_crop
 from sam_crack.data.resample import resample
@@ -71,13 +72,14 @@ class CropDrawer:
         """Return crop `number`; every sample comes once before any comes twice."""
         epoch, place = divmod(number, len(self.samples))
         order = np.random.default_rng([self.seed, 0, epoch]).permutation(len(self.samples))
-        frame = self._frame(int(order[place]))
+        frame, factor = self._frame(int(order[place]))
         # One stream per question, so that no setting changes the answer to another's.
         where, turn, look, whether = (
             np.random.default_rng([self.seed, stream, number]) for stream in (1, 2, 3, 4)
         )
         resized = whether.random() < self.config.scale_share
-        config = self.config if resized else replace(self.config, scale=(1.0, 1.0))
+        low, high = self.config.scale if resized else (1.0, 1.0)
+        config = replace(self.config, scale=(low * factor, high * factor))
         view = place_crop(frame, self.size, config, where)
         top, left, height, width = view.box()
         part = resample(frame.cut(top, left, (height, width)), view)
@@ -96,14 +98,21 @@ class CropDrawer:
             region=part.region,
         )
 
-    def _frame(self, index: int) -> FrameSource:
+    def _frame(self, index: int) -> tuple[FrameSource, float]:
+        """Open a frame, and say by what factor its set is resized before anything else."""
+        if not isinstance(self.samples, Mixture):
+            return self._open(self.samples, index, index), 1.0
+        part, place = self.samples.locate(index)
+        return self._open(part.samples, place, index), part.scale
+
+    def _open(self, samples: Sequence[Sample], place: int, index: int) -> FrameSource:
         """Open a frame: from a store, or decoded and kept among the most recently used."""
-        if isinstance(self.samples, Prepared):
-            return self.samples.frame(index)
+        if isinstance(samples, Prepared):
+            return samples.frame(place)
         if index in self._cache:
             self._cache.move_to_end(index)
             return self._cache[index]
-        frame = self._cache[index] = WholeFrame(self.samples[index])
+        frame = self._cache[index] = WholeFrame(samples[place])
         while (
             len(self._cache) > 1
             and sum(each.num_bytes for each in self._cache.values()) > self._cache_room

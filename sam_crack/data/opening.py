@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sam_crack.config.schema import DataConfig
 from sam_crack.data.dataset import Dataset, open_dataset
+from sam_crack.data.mixture import Mixture, Part
 from sam_crack.data.store import Store, is_store, open_store
 from sam_crack.errors import BadInput, UsageError
 
@@ -27,7 +28,9 @@ def open_samples(
     return open_dataset(name, root, split=split, classes=classes, lists=lists)
 
 
-def open_splits(data: DataConfig, *, seed: int) -> tuple[Dataset | Store, Dataset | Store]:
+def open_splits(
+    data: DataConfig, *, seed: int
+) -> tuple[Dataset | Store | Mixture, Dataset | Store]:
     """Open what is learnt from and what is validated on; they share no sample."""
     if data.root is None:
         raise UsageError(
@@ -55,7 +58,32 @@ def open_splits(data: DataConfig, *, seed: int) -> tuple[Dataset | Store, Datase
             "splits that share nothing",
             "see `sam-crack data split`, or set data.hold_out",
         )
-    return draw(train, data.limit, seed=seed), val
+    train = draw(train, data.limit, seed=seed)
+    return (_mixed(train, data) if data.also else train), val
+
+
+def _mixed(first: Dataset | Store, data: DataConfig) -> Mixture:
+    """Put the sets that are learnt from besides behind the first."""
+    strangers = sorted(data.also_scale.keys() - data.also.keys())
+    if strangers:
+        raise UsageError(
+            f"data.also_scale names {', '.join(strangers)}",
+            f"the sets of data.also: {', '.join(data.also)}",
+            "add its folder to data.also, or drop the factor",
+        )
+    parts = [Part(name=data.name, samples=first)]
+    names = [each.name for each in first.classes]
+    for name, root in data.also.items():
+        samples = open_samples(name, root, split=data.train, classes=data.classes)
+        found = [each.name for each in samples.classes]
+        if found != names:
+            raise BadInput(
+                f"{root}: {name} has the classes {', '.join(found)}",
+                f"those of {data.name}: {', '.join(names)}",
+                "name the classes that both have with --data.classes",
+            )
+        parts.append(Part(name=name, samples=samples, scale=data.also_scale.get(name, 1.0)))
+    return Mixture(parts=tuple(parts))
 
 
 def hold_out(

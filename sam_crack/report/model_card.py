@@ -18,7 +18,7 @@ def model_card(facts: Facts) -> str:
     """Write the card of a trained model.
 
     Args:
-        facts: `name`, `classes`, `data` (name, title, licence, url, citation, train, val),
+        facts: `name`, `classes`, `data` (name, title, licence, url, citation, train, val, also),
             `model` (lines of the summary), `settings` (name to value), `best` (a validation, or
             None), `steps`, `hashes` (name to sha256), `versions`, `figures` (file to caption).
     """
@@ -41,6 +41,7 @@ def model_card(facts: Facts) -> str:
                 "get it": data["url"],
                 "cite": data["citation"] or "nothing is stated",
                 "learnt from": f"{data['train']:,} frames",
+                **({"of them": "; ".join(data["also"])} if data["also"] else {}),
                 "validated on": f"{data['val']:,} frames",
             }
         ),

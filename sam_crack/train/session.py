@@ -17,6 +17,7 @@ from sam_crack.config.load import config_hash
 from sam_crack.config.schema import RunConfig
 from sam_crack.console import Console
 from sam_crack.data.crops import CropDrawer
+from sam_crack.data.mixture import Mixture
 from sam_crack.data.rims import need_instances
 from sam_crack.data.sample import Sample
 from sam_crack.data.spread import spread
@@ -97,7 +98,7 @@ def prepare(
         shown, val, config=config, accelerator=accelerator, console=voice, stop=stop
     )
 
-    scale = shown_scale(train, config.data)
+    scale = shown_scale(train.first if isinstance(train, Mixture) else train, config.data)
 
     def save_best(found: Validation) -> None:
         if accelerator.is_main_process:

@@ -21,6 +21,7 @@ FACTS = {
         "citation": "",
         "train": 1500,
         "val": 300,
+        "also": [],
     },
     "model": ["base mobile_sam"],
     "settings": {"loss": "1 bce | 1 dice"},
@@ -48,3 +49,9 @@ def test_a_bar_does_not_break_the_table():
 
 def test_a_run_without_validation_says_so():
     assert "Nothing was validated." in model_card(FACTS | {"best": None})
+
+
+def test_every_set_that_was_learnt_from_is_named_with_its_terms():
+    more = FACTS["data"] | {"also": ["60 frames of uav (CC0-1.0; https://example.org)"]}
+    assert "| of them | 60 frames of uav (CC0-1.0" in model_card(FACTS | {"data": more})
+    assert "of them" not in model_card(FACTS)

@@ -12,6 +12,7 @@ from sam_crack.config.load import config_hash
 from sam_crack.config.runs import installed_versions
 from sam_crack.config.schema import RunConfig
 from sam_crack.data.dataset import Dataset
+from sam_crack.data.mixture import Mixture
 from sam_crack.data.mosaic import png
 from sam_crack.data.sets.catalogue import DATASETS
 from sam_crack.data.sets.spec import ClassSpec
@@ -28,7 +29,7 @@ SAMPLES = "samples"
 """Folder of the pages, inside the run folder."""
 
 
-def data_hash(train: Dataset | Store, val: Dataset | Store) -> str:
+def data_hash(train: Dataset | Store | Mixture, val: Dataset | Store) -> str:
     """Return a sha256 over what is learnt and validated: ids in their order, and class names.
 
     Pixels are not read: that would take longer than many a run.
@@ -71,7 +72,7 @@ def show_samples(session: Session, classes: Sequence[ClassSpec], found: Validati
 def write_record(
     config: RunConfig,
     session: Session,
-    train: Dataset | Store,
+    train: Dataset | Store | Mixture,
     val: Dataset | Store,
     *,
     result: FitResult,
@@ -89,7 +90,7 @@ def write_record(
         session.run.console.say(f"{shown.count(0.0)} of {len(shown)} steps saw no foreground")
     durable.write_text(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
     durable.write_bytes(folder / "curves.png", loss_curve(result.history, score=_score(config)))
-    facts = _card_facts(config, session, {"train": train, "val": val}, result)
+    facts = _card_facts(config, session, train, val, result)
     durable.write_text(folder / "CARD.md", model_card(facts))
     return summary
 
@@ -99,27 +100,31 @@ def _score(config: RunConfig) -> str:
 
 
 def _card_facts(
-    config: RunConfig, session: Session, splits: dict[str, Dataset | Store], result: FitResult
+    config: RunConfig,
+    session: Session,
+    train: Dataset | Store | Mixture,
+    val: Dataset | Store,
+    result: FitResult,
 ) -> dict[str, Any]:
-    train, folder = config.train, session.run.folder
-    spec = DATASETS[
-        splits["train"].name if isinstance(splits["train"], Store) else config.data.name
-    ]
-    crops = train.batch_size * train.accumulate * session.run.accelerator.num_processes
+    settings, folder = config.train, session.run.folder
+    spec = DATASETS[val.name if isinstance(val, Store) else config.data.name]
+    crops = settings.batch_size * settings.accumulate * session.run.accelerator.num_processes
     figures = {"curves.png": "loss and validation score"}
     pages = sorted(path.name for path in (folder / SAMPLES).glob("*.png"))
     if pages:
         figures[f"{SAMPLES}/{pages[-1]}"] = "validation frames after the last validation"
     return {
         "name": config.name,
-        "classes": [each.name for each in splits["train"].classes],
+        "classes": [each.name for each in train.classes],
         "data": {
             "name": spec.name,
             "title": spec.title,
             "licence": spec.licence,
             "url": spec.url,
             "citation": spec.citation,
-            **{name: len(split) for name, split in splits.items()},
+            "train": len(train),
+            "val": len(val),
+            "also": _further(train),
         },
         "model": [
             f"base {config.model.backbone.name}, sha256 of its tensors "
@@ -130,8 +135,8 @@ def _card_facts(
             "crops per step": crops,
             "crop size": " x ".join(map(str, config.crop)),
             "resized by": " to ".join(f"{factor:g}" for factor in config.data.scale),
-            "loss": " + ".join(f"{weight:g} {name}" for name, weight in train.losses.items()),
-            "rates": f"adapters {train.lr:g}, head {train.head_lr:g}, {train.schedule}",
+            "loss": " + ".join(f"{weight:g} {name}" for name, weight in settings.losses.items()),
+            "rates": f"adapters {settings.lr:g}, head {settings.head_lr:g}, {settings.schedule}",
             "seed": config.seed,
         },
         "best": result.best.facts() if result.best else None,
@@ -140,3 +145,15 @@ def _card_facts(
         "versions": installed_versions(),
         "figures": figures,
     }
+
+
+def _further(train: Dataset | Store | Mixture) -> list[str]:
+    """Name the sets that were learnt from beside the first, with the terms of each."""
+    said = []
+    for part in train.parts[1:] if isinstance(train, Mixture) else ():
+        spec = DATASETS[part.samples.name if isinstance(part.samples, Store) else part.name]
+        said.append(
+            f"{len(part.samples):,} frames of {spec.name} ({spec.licence}; {spec.url}), "
+            f"resized by {part.scale:g} first"
+        )
+    return said

@@ -17,6 +17,7 @@ from sam_crack.config.schema import RunConfig, TrainConfig
 from sam_crack.config.verbs import TrainOptions
 from sam_crack.console import Console
 from sam_crack.data.dataset import Dataset
+from sam_crack.data.mixture import Mixture
 from sam_crack.data.opening import open_splits
 from sam_crack.data.store import Store
 from sam_crack.errors import BadInput, UsageError
@@ -181,7 +182,7 @@ def _newest(name: str) -> Path:
 
 
 def first_screen(
-    config: RunConfig, session: Session, train: Dataset | Store, val: Dataset | Store
+    config: RunConfig, session: Session, train: Dataset | Store | Mixture, val: Dataset | Store
 ) -> list[str]:
     """Say what is about to happen, before anything takes long."""
     balance = class_balance(train)
@@ -192,6 +193,10 @@ def first_screen(
     lines = [
         f"data {config.data.name}: {len(train)} to learn from, {len(val)} to validate on, "
         f"classes {', '.join(each.name for each in train.classes)}",
+        *(
+            f"of them {len(part.samples)} of {part.name}, resized by {part.scale:g} first"
+            for part in (train.parts[1:] if isinstance(train, Mixture) else ())
+        ),
         f"mask values {[*balance]}, of the pixels {', '.join(shares)}",
         *session.segmenter.summary(),
         f"{settings.steps} steps of {size} crops of {config.crop[0]} x {config.crop[1]} px = "
