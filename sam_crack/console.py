@@ -55,6 +55,11 @@ class Console:
         """Yield `items` under a bar on stderr, with rate and time left."""
         yield from self.bar(items, label, total=total, unit=unit)
 
+    @property
+    def logs(self) -> bool:
+        """Whether progress is to be told in lines now and then: there is no terminal for a bar."""
+        return not (self.quiet or self.no_progress or _watched())
+
     def bar(
         self,
         items: Iterable[T],
@@ -65,7 +70,7 @@ class Console:
         scale: bool = False,
     ) -> tqdm[T]:
         """Return a bar to update by hand; off without a terminal, with --quiet or --no-progress."""
-        off = self.quiet or self.no_progress or not sys.stderr.isatty()
+        off = self.quiet or self.no_progress or not _watched()
         return tqdm(
             items,
             desc=label,
@@ -77,6 +82,10 @@ class Console:
             dynamic_ncols=True,
             leave=False,
         )
+
+
+def _watched() -> bool:
+    return sys.stderr.isatty()
 
 
 def counted(number: int, noun: str) -> str:

@@ -191,6 +191,8 @@ FAILURES = [
     (OSError(errno.ENOSPC, "x"), 3, "a file: the disk is full"),
     (BrokenPipeError(errno.EPIPE, "a child went away"), 1, "this is a bug: BrokenPipeError"),
     (MemoryError(), 3, "the memory is full"),
+    (RuntimeError("alloc_cpu.cpp: can't allocate memory: 9 GB"), 3, "the memory is full"),
+    (OSError(errno.EFBIG, "File too large", "state"), 3, "larger than the limit"),
     (OUT_OF_MEMORY("cuda"), 3, "the accelerator's memory is full"),
     (ModuleNotFoundError("no", name="pyogrio.raw"), 2, "pip install 'sam-crack[geo]'"),
     (ZeroDivisionError("division\nby zero"), 1, "this is a bug: ZeroDivisionError: division by"),

@@ -128,6 +128,9 @@ class DataConfig:
     """Height and width of the crops that are learnt from, multiples of 16; none takes
     model.window. For the same work smaller crops show more places; what a ViT knows of places in
     the window is brought to their size. Example: 224,224."""
+    crops_per_frame: Annotated[int, Range(1, 64)] = 1
+    """Crops cut from a frame each time it is opened. More saves reading where frames are large and
+    not prepared, but puts neighbours into one batch. Example: 4."""
     foreground_share: Annotated[float, Range(0, 1)] = 0.7
     """Share of crops that are placed on a foreground pixel. Example: 0.5."""
     hard_share: Annotated[float, Range(0, 1)] = 0.3
@@ -196,6 +199,9 @@ class TrainConfig:
     ema: Annotated[float, Range(0, 0.99999)] = 0.0
     """Decay per step of a running mean of the trained weights, which is then what is validated and
     kept; 0 takes the weights as they are. Example: 0.99."""
+    bad_steps: Annotated[int, Range(1)] = 10
+    """Steps that may be skipped, for a loss or gradients that are not finite, before the run ends;
+    every good step makes up for one. Example: 3."""
     patience: Annotated[int, Range(0)] = 0
     """Validations in a row without a better score after which training ends; 0 never ends early.
     Example: 5."""

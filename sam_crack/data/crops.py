@@ -69,8 +69,8 @@ class CropDrawer:
         self._cache_room = cache_megabytes * 2**20
 
     def draw(self, number: int) -> Crop:
-        """Return crop `number`; every sample comes once before any comes twice."""
-        epoch, place = divmod(number, len(self.samples))
+        """Return crop `number`; every sample is opened once before any is opened twice."""
+        epoch, place = divmod(number // self.config.crops_per_frame, len(self.samples))
         order = np.random.default_rng([self.seed, 0, epoch]).permutation(len(self.samples))
         frame, factor = self._frame(int(order[place]))
         # One stream per question, so that no setting changes the answer to another's.

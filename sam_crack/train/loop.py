@@ -12,9 +12,10 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from sam_crack.errors import Interrupted, SamCrackError
+from sam_crack.errors import Interrupted
 
 from . import losses, memory, optim, tracking
+from .bad_steps import BadSteps
 from .batches import Batch, batches
 from .cached import CachedBatches
 from .kept import Kept, save, take_up
@@ -24,9 +25,6 @@ from .run import Run
 from .sharded import copy_whole, whole
 from .stopping import Stopped
 from .validate import Validation
-
-MAX_BAD_STEPS = 10
-"""Steps in a row that may be skipped for a loss or gradients that are not finite."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +47,7 @@ def fit(run: Run, *, resume: bool = False) -> FitResult:
     start = take_up(run, kept) if resume else 0
     log = tracking.Log(run.folder, keep_through=start, write=accelerator.is_main_process)
     steps = cached.batches(start) if cached else batches(run, start)
-    bad_steps, at_rest, pace = 0, memory.peak_bytes(accelerator.device), Pace(run, start)
+    bad, at_rest, pace = BadSteps(run), memory.peak_bytes(accelerator.device), Pace(run, start)
 
     with run.stop:
         if kept.watch.owed:
@@ -66,10 +64,9 @@ def fit(run: Run, *, resume: bool = False) -> FitResult:
                 # Methods that reallocate their ranks look at this step's gradients.
                 segmenter.adapted.after_step(step + 1)
                 kept.average.after_step(step + 1)
-                bad_steps = 0
+                bad.made_up()
             else:
-                bad_steps += 1
-                log.skipped(step + 1, f"loss {loss}, gradient norm {norm}", ids)
+                log.skipped(step + 1, *bad.after(step + 1, loss=loss, norm=norm, ids=ids))
             prepared.zero_grad(set_to_none=True)
 
             seconds = time.perf_counter() - began
@@ -78,13 +75,15 @@ def fit(run: Run, *, resume: bool = False) -> FitResult:
             bar.set_postfix_str(pace.after(step + 1, loss=loss, seconds=seconds), refresh=False)
             if _due(step + 1, settings.validate_every, settings.steps):
                 log.validation(_validate(run, kept, step + 1))
-            stopped, diverged = run.stop.agreed(accelerator), bad_steps >= MAX_BAD_STEPS
+            stopped, diverged = run.stop.agreed(accelerator), bad.too_many
             ended = stopped or diverged or kept.watch.lost_patience
             if ended or _due(step + 1, settings.save_every, settings.steps):
                 save(run, kept, step + 1)
             if ended:
                 bar.close()
-                last = _end(run, step + 1, stopped=stopped, diverged=diverged, ids=ids)
+                if diverged:
+                    raise bad.diverged(step + 1)
+                last = _end(run, step + 1, stopped=stopped)
                 break
     return FitResult(step=last, best=kept.watch.best, history=log.rows)
 
@@ -99,12 +98,14 @@ def _validate(run: Run, kept: Kept, step: int) -> Validation:
             if run.mirror is not None:
                 copy_whole(run.segmenter, run.mirror)
             found = run.validate(step)
-            if kept.watch.improved(found):
+            best = kept.watch.improved(found)
+            if best:
                 run.save_best(found)
     except Stopped:
         kept.watch.owed = True
         save(run, kept, step)
         raise _interrupted(step, run) from None
+    run.console.say(f"{found.line()}{', the best so far' if best else ''}")
     if run.accelerator.is_main_process:
         for doubt in kept.watch.doubts(found):
             run.console.warn(doubt)
@@ -124,10 +125,10 @@ def _report(
             run.console.warn(doubt)
 
 
-def _end(run: Run, step: int, *, stopped: bool, diverged: bool, ids: list[str]) -> int:
+def _end(run: Run, step: int, *, stopped: bool) -> int:
     """Raise what made a run stop, or say that nothing got better; return the last step."""
-    if stopped or diverged:
-        raise _interrupted(step, run) if stopped else _diverged(step, ids)
+    if stopped:
+        raise _interrupted(step, run)
     run.console.say(
         f"ended after step {step} of {run.config.train.steps}: no better score in "
         f"{run.config.train.patience} validations"
@@ -150,7 +151,9 @@ def _accumulate(
                 loss = loss_at_size(model(*batch.inputs), **batch.truth, loss_of=loss_of)
                 penalty = run.segmenter.adapted.penalty()
                 accelerator.backward((loss if penalty is None else loss + penalty) / parts)
-        except torch.OutOfMemoryError as error:
+        except RuntimeError as error:
+            if not memory.ran_out(error):
+                raise
             raise memory.too_small(run.config, accelerator.device, at_rest=at_rest) from error
         foreground = ((target > 0) & valid).float().mean()
         told += torch.stack((loss.detach(), foreground)) / parts
@@ -177,12 +180,4 @@ def _interrupted(step: int, run: Run) -> Interrupted:
         f"stopped after step {step} of {run.config.train.steps}",
         f"the state is saved in {run.folder}",
         "start it again to go on; train wants --resume auto",
-    )
-
-
-def _diverged(step: int, ids: list[str]) -> SamCrackError:
-    return SamCrackError(
-        f"loss or gradients were not finite for {MAX_BAD_STEPS} steps up to step {step}",
-        f"last samples: {', '.join(dict.fromkeys(ids))}; all are in metrics.jsonl",
-        "look at these images and masks, or lower train.lr",
     )

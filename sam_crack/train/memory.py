@@ -64,6 +64,11 @@ def _kilobytes(path: Path, name: str) -> int:
         ) from error
 
 
+def ran_out(error: BaseException) -> bool:
+    """Whether an error says that there is no more memory: a GPU has a class for it, a CPU words."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
 def too_small(config: RunConfig, device: torch.device, *, at_rest: int) -> BadInput:
     """Compose the error for a step that did not fit.
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 from . import memory
 from .run import Run
 
 SETTLED = 5
 """Steps after which the pace is known."""
+SILENCE = 300.0
+"""Seconds after which a run without a terminal says how far it is."""
 
 
 class Pace:
@@ -18,6 +22,7 @@ class Pace:
         train = run.config.train
         self.crops = train.batch_size * train.accumulate * run.accelerator.num_processes
         self.seconds: list[float] = []
+        self.spoke = time.monotonic()
 
     def after(self, step: int, *, loss: float, seconds: float) -> str:
         """Take in a step; return what the bar shows, and once say what is to be expected."""
@@ -31,4 +36,10 @@ class Pace:
                 f"{self.crops / typical:.1f} img/s, validations not counted; "
                 f"peak memory {peak / memory.GB:.2f} GB"
             )
-        return f"loss {loss:.3f}, {self.crops / seconds:.1f} img/s"
+        told = f"loss {loss:.3f}, {self.crops / seconds:.1f} img/s"
+        if self.run.console.logs and time.monotonic() - self.spoke >= SILENCE:
+            self.spoke = time.monotonic()
+            rest = self.run.config.train.steps - step
+            left = rest * sum(self.seconds) / len(self.seconds) / 60
+            self.run.console.say(f"step {step:,}: {told}, about {left:.0f} min to go")
+        return told

@@ -78,7 +78,9 @@ def look_ahead(run: Run) -> dict[str, float]:
     try:
         trial(train.batch_size)  # the first opens files and chooses kernels
         cost = trial(train.batch_size)
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:
+        if not memory.ran_out(error):
+            raise
         raise memory.too_small(run.config, device, at_rest=trial.at_rest) from error
     peak, step = cost.peak + _moments(run), cost.seconds * train.accumulate
     run.console.say(
@@ -127,8 +129,10 @@ def most_at_once(total: int, peak_of: Callable[[int], int], *, at_rest: int, roo
             break
         try:
             now = peak_of(crops)
-        except torch.OutOfMemoryError:
-            break
+        except RuntimeError as error:
+            if memory.ran_out(error):
+                break
+            raise
         if now > room:
             break
         fits, before, peak = crops, peak, now

@@ -163,8 +163,12 @@ def _describe(
     )
 
 
-def class_balance(samples: Sequence[Sample], *, at_most: int = 32) -> dict[int, float]:
-    """Share of the pixels that each mask value has, over evenly spaced samples."""
+BALANCE_FRAMES = 32
+"""Frames by which the balance of classes is told."""
+
+
+def class_balance(samples: Sequence[Sample], *, at_most: int = BALANCE_FRAMES) -> dict[int, float]:
+    """Share of the pixels that each class has, over evenly spaced samples."""
     counts = np.zeros(256, np.int64)
     for place in spread(len(samples), at_most):
         counts += np.bincount(samples[place].mask.ravel(), minlength=256)

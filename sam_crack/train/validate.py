@@ -71,6 +71,15 @@ class Validation:
         """The number by which one validation is better than another."""
         return self.f1 if self.miou is None else self.miou
 
+    def line(self) -> str:
+        """What a person is told of it."""
+        mean = "" if self.miou is None else f"mean IoU {self.miou:.3f}, "
+        scale = "" if self.scale == 1 else f", frames resized by {self.scale:g}"
+        return (
+            f"validation at step {self.step:,}: {mean}IoU {self.iou:.3f}, F1 {self.f1:.3f} at "
+            f"threshold {self.threshold:.3f}{scale}"
+        )
+
     def facts(self) -> dict[str, float]:
         """Plain values for JSON."""
         return {name: value for name, value in asdict(self).items() if value is not None}

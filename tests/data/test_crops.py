@@ -45,6 +45,15 @@ def test_every_sample_comes_once_per_epoch() -> None:
         assert len(seen) == 3
 
 
+def test_several_crops_are_cut_from_a_frame_while_it_is_open() -> None:
+    one = drawer(crops_per_frame=4, weather=0, flip="none")
+    crops = [one.draw(number) for number in range(12)]
+    runs = [{crop.sample_id for crop in crops[first : first + 4]} for first in (0, 4, 8)]
+    assert [len(ids) for ids in runs] == [1, 1, 1]
+    assert len(set.union(*runs)) == 3
+    assert len({crop.pixels.tobytes() for crop in crops}) > 9  # not one crop four times
+
+
 def test_foreground_share_one_always_shows_foreground() -> None:
     one = drawer(foreground_share=1.0)
     assert all(one.draw(number).target.any() for number in range(30))

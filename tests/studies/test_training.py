@@ -137,7 +137,7 @@ def test_dry_run_trains_nothing(train, tmp_path):
     code, out, _ = train("--dry-run", "--out", tmp_path / "run")
     assert code == 0
     assert "4 steps of 2 crops" in out
-    assert "of the pixels background 9" in out
+    assert "of the pixels of 3 frames: background 9" in out
     assert "s a step, about" in out
     assert "peak memory" in out
     assert not (tmp_path / "run" / "metrics.jsonl").exists()

@@ -8,6 +8,7 @@ import math
 import multiprocessing
 import os
 import signal
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,6 @@ from sam_crack.measure.metrics import ThresholdCounts
 from sam_crack.model.checkpoint import load_checkpoint
 from sam_crack.train import state
 from sam_crack.train.batches import batches, crop_numbers
-from sam_crack.train.loop import MAX_BAD_STEPS
 from sam_crack.train.session import CHECKPOINT, class_balance, prepare
 from sam_crack.train.validate import Validation, choose
 from tests.train.tiny_run import TINY, bars, session, with_train
@@ -165,17 +165,51 @@ def test_other_config_is_refused(tmp_path: Path, unbroken: Path) -> None:
 
 
 def test_steps_with_infinite_loss_are_skipped_and_then_stop(tmp_path: Path) -> None:
-    run = session(tmp_path, with_train(steps=MAX_BAD_STEPS + 5))
+    run = session(tmp_path, with_train(steps=15))
     before = {n: p.clone() for n, p in run.segmenter.named_parameters() if p.requires_grad}
     head = run.segmenter.head.forward
     run.segmenter.head.forward = lambda *args: head(*args) * math.nan  # type: ignore[method-assign]
-    with pytest.raises(SamCrackError, match=r"not finite for 10 steps.*bar-"):
+    with pytest.raises(SamCrackError, match=r"not finite in 10 steps.*bar-"):
         run.fit(resume=False)
-    assert sum("skipped" in row for row in rows(tmp_path)) == MAX_BAD_STEPS
+    assert sum("skipped" in row for row in rows(tmp_path)) == 10
     assert {row["loss"] for row in rows(tmp_path) if "loss" in row} == {None}  # JSON has no NaN
     assert all(
         torch.equal(before[n], p) for n, p in run.segmenter.named_parameters() if n in before
     )
+
+
+def test_bad_steps_are_told_and_a_run_of_mostly_bad_ones_ends(tmp_path: Path, capsys) -> None:
+    run = session(tmp_path, with_train(steps=40, bad_steps=6))
+    head, passes = run.segmenter.head.forward, count(1)
+    run.segmenter.head.forward = lambda *args: (  # type: ignore[method-assign]
+        head(*args) * (1.0 if next(passes) % 4 == 0 else math.nan)
+    )
+    with pytest.raises(BadInput, match=r"not finite in \d+ steps up to step 1[0-9]"):
+        run.fit(resume=False)
+    said = capsys.readouterr().err
+    assert "step 1 was skipped: loss nan" in said
+    assert said.count("was skipped") == 1  # the next word comes at the tenth
+
+
+def test_half_of_the_steps_bad_is_told_at_the_end_too(tmp_path: Path) -> None:
+    run = session(tmp_path, with_train(steps=8, bad_steps=2, validate_every=0))
+    head, passes = run.segmenter.head.forward, count(1)
+    run.segmenter.head.forward = lambda *args: (  # type: ignore[method-assign]
+        head(*args) * (1.0 if next(passes) % 2 else math.nan)
+    )
+    run.fit(resume=False)
+    assert [row["step"] for row in rows(tmp_path) if "skipped" in row] == [2, 4, 6, 8]
+
+
+def test_a_full_memory_without_a_gpu_says_what_to_change(tmp_path: Path) -> None:
+    run = session(tmp_path, with_train(steps=2))
+
+    def full(*_: object) -> None:
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:127] . can't allocate memory: 9 GB")
+
+    run.segmenter.head.forward = full  # type: ignore[method-assign]
+    with pytest.raises(BadInput, match=r"does not fit into.*--train\.batch_size 1"):
+        run.fit(resume=False)
 
 
 def test_a_step_with_infinite_gradients_is_not_taken(tmp_path: Path) -> None:

@@ -86,6 +86,11 @@ def write_record(
         "skipped_steps": sum("skipped" in row for row in result.history),
         "steps_without_foreground": shown.count(0.0),
     }
+    if summary["skipped_steps"]:
+        session.run.console.warn(
+            f"{summary['skipped_steps']} of {result.step} steps were skipped: loss or gradients "
+            "were not finite; metrics.jsonl names the samples"
+        )
     if shown.count(0.0):
         session.run.console.say(f"{shown.count(0.0)} of {len(shown)} steps saw no foreground")
     durable.write_text(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
@@ -138,6 +143,7 @@ def _card_facts(
             "loss": " + ".join(f"{weight:g} {name}" for name, weight in settings.losses.items()),
             "rates": f"adapters {settings.lr:g}, head {settings.head_lr:g}, {settings.schedule}",
             "seed": config.seed,
+            "steps skipped": sum("skipped" in row for row in result.history),
         },
         "best": result.best.facts() if result.best else None,
         "steps": result.step,

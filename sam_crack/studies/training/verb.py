@@ -15,7 +15,7 @@ from sam_crack.config.load import leaves, load_config, value_at
 from sam_crack.config.runs import CONFIG, new_run_folder, write_run_header
 from sam_crack.config.schema import RunConfig, TrainConfig
 from sam_crack.config.verbs import TrainOptions
-from sam_crack.console import Console
+from sam_crack.console import Console, counted
 from sam_crack.data.dataset import Dataset
 from sam_crack.data.mixture import Mixture
 from sam_crack.data.opening import open_splits
@@ -26,7 +26,14 @@ from sam_crack.model.description import find_checkpoint
 from sam_crack.model.segmenter import Segmenter
 from sam_crack.studies.training.record import data_hash, show_samples, write_record
 from sam_crack.train.probe import look_ahead
-from sam_crack.train.session import CHECKPOINT, Session, class_balance, join_processes, prepare
+from sam_crack.train.session import (
+    BALANCE_FRAMES,
+    CHECKPOINT,
+    Session,
+    class_balance,
+    join_processes,
+    prepare,
+)
 from sam_crack.train.state import FolderLock
 from sam_crack.train.tracking import METRICS
 
@@ -62,6 +69,8 @@ def run_train(options: TrainOptions, console: Console, run_config: RunConfig) ->
             console.warn(line)
         if options.dry_run:
             return {"dry_run": True, **look_ahead(session.run)}
+        if options.resume is None and not run_config.train.probe_batch:
+            look_ahead(session.run)
         result = session.fit(resume=options.resume is not None)
         summary = (
             write_record(run_config, session, train, val, result=result)
@@ -188,6 +197,12 @@ def first_screen(
     balance = class_balance(train)
     names = ["background", *(each.name for each in train.classes)]
     shares = [f"{names[value]} {share:.2%}" for value, share in balance.items()]
+    if len(names) == 2 and balance.get(1, 0.0) > 0.5:
+        session.run.console.warn(
+            f"{balance[1]:.0%} of the pixels are {names[1]}: are the masks inverted? "
+            "look with `sam-crack data check` and `data sheet`"
+        )
+    looked_at = counted(min(len(train), BALANCE_FRAMES), "frame")
     settings = config.train
     size = settings.batch_size * settings.accumulate * session.run.accelerator.num_processes
     lines = [
@@ -197,7 +212,7 @@ def first_screen(
             f"of them {len(part.samples)} of {part.name}, resized by {part.scale:g} first"
             for part in (train.parts[1:] if isinstance(train, Mixture) else ())
         ),
-        f"mask values {[*balance]}, of the pixels {', '.join(shares)}",
+        f"of the pixels of {looked_at}: {', '.join(shares)}",
         *session.segmenter.summary(),
         f"{settings.steps} steps of {size} crops of {config.crop[0]} x {config.crop[1]} px = "
         f"{settings.steps * size / len(train):.1f} passes over the data; "
