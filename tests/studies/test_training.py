@@ -143,6 +143,14 @@ def test_dry_run_trains_nothing(train, tmp_path):
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
 
 
+def test_learning_the_head_alone_is_told_that_features_can_be_kept(train, tmp_path):
+    method = {"model.adapter.method": "head_only"}
+    _, out, _ = train("--dry-run", "--out", tmp_path / "run", **method)
+    assert "--train.cache_crops N" in out
+    _, out, _ = train("--dry-run", "--out", tmp_path / "run", **method, **{"train.cache_crops": 4})
+    assert "--train.cache_crops N" not in out
+
+
 def test_a_run_starts_from_another(train, tmp_path):
     assert train("--out", tmp_path / "first", **{"train.steps": 30})[0] == 0
     cold = train("--json", "--out", tmp_path / "cold", **{"train.steps": 1})

@@ -220,6 +220,11 @@ def first_screen(
         f"validation every {settings.validate_every or settings.steps} steps, on whole frames "
         f"resized by {' and by '.join(f'{factor:g}' for factor in config.infer.scale)}",
     ]
+    if config.model.adapter.method == "head_only" and not settings.cache_crops:
+        lines.append(
+            "the frozen encoder passes every crop anew: --train.cache_crops N keeps the features "
+            "of N crops, and a step costs the head alone"
+        )
     for split, samples in ((config.data.train, train), (config.data.val, val)):
         if not any(sample.mask.any() for sample in samples):
             raise BadInput(
