@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from accelerate import DistributedType
 
+from sam_crack import durable
 from sam_crack.config.load import config_hash
 from sam_crack.errors import UsageError
 
@@ -34,7 +35,13 @@ def take_up(run: Run, kept: Kept) -> int:
             "its optimiser keeps to itself what an exact resume needs",
             "launch with configs/accelerate/fsdp2.yaml, which shards as much and resumes",
         )
-    saved = state.load_latest(run.folder / "state", run.console)
+    folder = run.folder / state.STATES
+    # One process tidies up before the others look.
+    with run.accelerator.main_process_first():
+        if run.accelerator.is_main_process:
+            durable.clear_leftovers(run.folder)
+            durable.clear_leftovers(folder)
+        saved = state.load_latest(folder, run.console)
     if saved is None:
         return 0
     for what, mine in (("config", config_hash(run.config)), ("data", run.data_hash)):
@@ -74,7 +81,7 @@ def save(run: Run, kept: Kept, step: int) -> None:
             average=kept.average.means,
         )
         if main:
-            state.save_state(run.folder / "state", now)
+            state.save_state(run.folder / state.STATES, now)
 
 
 def _moments_out_of_reach(run: Run) -> bool:

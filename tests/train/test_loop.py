@@ -7,6 +7,7 @@ import json
 import math
 import multiprocessing
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -156,6 +157,15 @@ def test_dropout_resumes_exactly(tmp_path: Path) -> None:
     newest.rename(newest.with_name("gone"))
     session(tmp_path / "b", config).fit(resume=True)
     assert same_weights(tmp_path / "a", tmp_path / "b")
+
+
+def test_what_a_kill_left_is_cleared_on_resuming(tmp_path: Path, unbroken: Path) -> None:
+    shutil.copytree(unbroken, tmp_path / "run")
+    (tmp_path / "run" / CHECKPOINT).rename(tmp_path / "run" / f"{CHECKPOINT}.old-7")
+    (tmp_path / "run" / "state" / "step-00000007.tmp-7").mkdir()
+    session(tmp_path / "run").fit(resume=True)
+    assert load_checkpoint(tmp_path / "run")[1].steps
+    assert not [*(tmp_path / "run").rglob("*-7")]
 
 
 def test_other_config_is_refused(tmp_path: Path, unbroken: Path) -> None:
