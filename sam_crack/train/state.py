@@ -169,10 +169,15 @@ def capture(
 def restore(state: State, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
     """Put a state back into live objects; every trainable tensor must be there, and no other."""
     named = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    odd = sorted(named.keys() ^ state.trainable.keys())
+    own, theirs = (
+        {name: tuple(tensor.shape) for name, tensor in each.items()}
+        for each in (named, state.trainable)
+    )
+    odd = sorted(dict(own.items() ^ theirs.items()))
     if odd:
         raise UsageError(
-            f"the saved state and this model differ in {len(odd)} tensors, first {odd[0]}",
+            f"the saved state and this model differ in {len(odd)} tensors, first {odd[0]} "
+            f"({_shape(theirs.get(odd[0]))}, not {_shape(own.get(odd[0]))})",
             "a state continues the model that wrote it",
             "use the same config, or start a new run",
         )
@@ -188,6 +193,10 @@ def restore(state: State, model: nn.Module, optimizer: torch.optim.Optimizer) ->
     torch.set_rng_state(state.random["cpu"])
     if "cuda" in state.random and torch.cuda.is_available():
         torch.cuda.set_rng_state(state.random["cuda"])
+
+
+def _shape(size: tuple[int, ...] | None) -> str:
+    return "none" if size is None else " x ".join(map(str, size)) or "one number"
 
 
 class FolderLock:
