@@ -36,8 +36,9 @@ def run_train(options: TrainOptions, console: Console, run_config: RunConfig) ->
     need_losses(run_config, train)
     init = None if options.init is None else look_at(options.init, run_config.model)
     processes = join_processes()
-    chosen = partial(agreed_folder, options, run_config, processes, console)
-    folder = Path() if options.dry_run else chosen()
+    folder = Path()
+    if not options.dry_run:
+        folder = agreed_folder(options, run_config, processes, console)
     alone = processes.is_main_process and not options.dry_run
     with FolderLock(folder) if alone else nullcontext():
         start = (
