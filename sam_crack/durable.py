@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+_ASIDE = re.compile(r"(?P<name>.+)\.(?P<kind>tmp|old)-\d+")
 
 
 def sync(path: Path) -> None:
@@ -70,6 +73,22 @@ def new_folder(final: Path) -> Iterator[Path]:
         with suppress(OSError):
             shutil.rmtree(aside)
         raise
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Remove what a kill left of folders being written; nobody else may be writing there.
+
+    Killed between the two renames, the folder of before is the whole one, and takes its place.
+    """
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        match = _ASIDE.fullmatch(path.name)
+        if match is None or not path.is_dir():
+            continue
+        final = path.with_name(match["name"])
+        if match["kind"] == "old" and not final.exists():
+            path.rename(final)
+        else:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def sha256(path: Path) -> str:

@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import hashlib
 import json
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Container, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -125,11 +125,13 @@ def dump_config(config: object) -> str:
     return str(yaml.safe_dump(tree, sort_keys=False, allow_unicode=legible, width=10_000))
 
 
-def overlay_of(config: object) -> dict[str, Any]:
-    """Return only what differs from the defaults, nested as in YAML."""
+def overlay_of(config: object, *, without: Container[str] = ()) -> dict[str, Any]:
+    """Return only what differs from the defaults, nested as in YAML, but for some settings."""
     overlay: dict[str, Any] = {}
     for name, leaf in leaves(type(config)).items():
         value = value_at(config, name)
+        if name in without:
+            continue
         if leaf.default is dataclasses.MISSING or plain(value) != plain(leaf.default):
             *sections, last = name.split(".")
             node = overlay
@@ -139,12 +141,14 @@ def overlay_of(config: object) -> dict[str, Any]:
     return overlay
 
 
-def config_hash(config: object) -> str:
+def config_hash(config: object, *, without: Container[str] = ()) -> str:
     """Return the sha256 of what differs from the defaults, the same on every machine.
 
     A setting that is added later, with a default that changes nothing, changes no hash.
     """
-    canonical = json.dumps(overlay_of(config), sort_keys=True, separators=(",", ":"))
+    canonical = json.dumps(
+        overlay_of(config, without=without), sort_keys=True, separators=(",", ":")
+    )
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 

@@ -6,7 +6,7 @@ import json
 import platform
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -17,6 +17,8 @@ from sam_crack.errors import UsageError
 
 CONFIG = "config.yaml"
 """The complete configuration, in the folder of a run."""
+HEADER = "run.json"
+"""How the run was started, beside it."""
 PACKAGES = (
     "sam-crack",
     "torch",
@@ -61,22 +63,30 @@ def new_run_folder(base: Path, verb: str, name: str) -> Path:
             return folder
 
 
-def write_run_header(folder: Path, config: object, argv: Sequence[str]) -> None:
+def write_run_header(
+    folder: Path,
+    config: object,
+    argv: Sequence[str],
+    *,
+    begun_from: Mapping[str, str] | None = None,
+) -> None:
     """Save the complete config and how the run was started, before anything else happens.
 
     Neither file tells the machine or the repository: a run folder can be handed on.
     """
     program = Path(argv[0]).name if argv else "sam-crack"
     program = "sam-crack" if program == "__main__.py" else program
-    header = {
+    header: dict[str, object] = {
         "command": shlex.join([program, *argv[1:]]),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "config_sha256": config_hash(config),
         "python": platform.python_version(),
         "packages": installed_versions(),
     }
+    if begun_from is not None:
+        header["begun_from"] = dict(begun_from)
     write_text(folder / CONFIG, dump_config(config))
-    write_text(folder / "run.json", json.dumps(header, indent=2) + "\n")
+    write_text(folder / HEADER, json.dumps(header, indent=2) + "\n")
 
 
 def installed_versions() -> dict[str, str]:

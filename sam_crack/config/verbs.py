@@ -85,9 +85,11 @@ class TrainOptions:
     out: Path | None = None
     """Run folder; empty makes runs/train/NAME-N. Example: runs/train/dnit-1."""
     resume: str | None = None
-    """`auto` goes on with the newest run of this name, a path with that run. Example: auto."""
+    """`auto` goes on with the newest run of this name that has a state, else that has begun; a path
+    with that run. Example: auto."""
     init: Path | None = None
-    """Checkpoint or run folder whose trained weights are the start. Example: runs/train/synth-1."""
+    """Checkpoint or run folder whose trained weights are the start; a run that goes on knows its
+    own. Example: runs/train/synth-1."""
     allow_changes: bool = False
     """With --resume: go on although the configuration or the data are not those of before."""
     dry_run: bool = False

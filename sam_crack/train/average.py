@@ -47,7 +47,8 @@ class Average:
             live.copy_(mean)
             mean.copy_(kept)
 
+    @torch.no_grad()
     def load(self, means: Mapping[str, Tensor]) -> None:
-        """Go on with saved means."""
+        """Go on with saved means; without any, start at the weights as they are now."""
         for name, mean in self.means.items():
-            mean.copy_(like(means[name], mean))
+            mean.copy_(like(means[name], mean) if name in means else self._live[name])

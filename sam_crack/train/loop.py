@@ -45,7 +45,8 @@ def fit(run: Run, *, resume: bool = False) -> FitResult:
     model, prepared = accelerator.prepare(cached.module if cached else segmenter, optimizer)
     kept = Kept(run, optimizer)  # after preparing, which may leave each process a part
     start = take_up(run, kept) if resume else 0
-    log = tracking.Log(run.folder, keep_through=start, write=accelerator.is_main_process)
+    write = accelerator.is_main_process
+    log = tracking.Log(run.folder, keep_through=start, console=run.console, write=write)
     steps = cached.batches(start) if cached else batches(run, start)
     bad, at_rest, pace = BadSteps(run), memory.peak_bytes(accelerator.device), Pace(run, start)
 

@@ -7,11 +7,13 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from accelerate import DistributedType
 
 from sam_crack import durable
+from sam_crack.console import Console
 from sam_crack.errors import UsageError
 
 from . import losses, memory
@@ -43,9 +45,8 @@ def share_out(run: Run) -> Run:
     What was decided is kept in the run's folder, where it is found on resuming.
     """
     note, total = run.folder / NOTE, _crops_of_a_step(run)
-    noted = json.loads(note.read_text()) if note.is_file() else {"batch_size": 0, "accumulate": 0}
-    crops = int(noted["batch_size"])
-    if crops * int(noted["accumulate"]) == total:
+    crops, passes = _noted(note, run.console)
+    if crops * passes == total:
         run.console.say(f"{crops} of {total} crops pass at once: as when the run began ({NOTE})")
         return _passing(run, crops)
     run = _passing(run, _try_out(run))
@@ -54,6 +55,18 @@ def share_out(run: Run) -> Run:
         shares = {"batch_size": train.batch_size, "accumulate": train.accumulate}
         durable.write_text(note, json.dumps(shares) + "\n")
     return run
+
+
+def _noted(note: Path, console: Console) -> tuple[int, int]:
+    """Return the crops of a pass and the passes of a step that were decided; zeros for none."""
+    try:
+        noted = json.loads(note.read_bytes())
+        return int(noted["batch_size"]), int(noted["accumulate"])
+    except FileNotFoundError:
+        pass
+    except (ValueError, TypeError, KeyError) as error:
+        console.warn(f"{note} cannot be read ({error}): tried anew how many crops pass at once")
+    return 0, 0
 
 
 def _crops_of_a_step(run: Run) -> int:

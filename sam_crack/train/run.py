@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,3 +41,7 @@ class Run:
     """What the samples are; a run goes on only with the same ones."""
     allow_changes: bool = False
     """Whether a run may go on with another configuration or other data."""
+    begun_from: Mapping[str, str] | None = None
+    """The trained weights that it began from; a saved state says so too."""
+    taken_up: Callable[[], None] = lambda: None
+    """Told once a run that goes on stands where it stopped, on the process that writes."""

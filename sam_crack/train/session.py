@@ -23,7 +23,7 @@ from sam_crack.data.sample import Sample
 from sam_crack.data.spread import spread
 from sam_crack.errors import UsageError
 from sam_crack.model.checkpoint import save_checkpoint
-from sam_crack.model.description import CheckpointMeta
+from sam_crack.model.description import IN_RUN, CheckpointMeta
 from sam_crack.model.segmenter import Segmenter, build_segmenter
 from sam_crack.train.blocks import set_up_blocks
 from sam_crack.train.loop import FitResult, fit
@@ -35,7 +35,7 @@ from sam_crack.train.stopping import StopSignal
 from sam_crack.train.trackers import Tracker
 from sam_crack.train.validate import Validation, Validator
 
-CHECKPOINT = "checkpoint"
+CHECKPOINT = IN_RUN
 """Folder of the best model so far, inside the run folder."""
 
 
@@ -125,17 +125,7 @@ def prepare(
 
 def _suit(accelerator: Accelerator, config: RunConfig, train: Sequence[Sample]) -> None:
     """Refuse what cannot be trained or sharded; tell DeepSpeed what it wants to know beforehand."""
-    weighted_sum(config.train.losses)
-    if config.model.head.boundary != (RIM in config.train.losses):
-        raise UsageError(
-            f"model.head.boundary: {str(config.model.head.boundary).lower()} with train.losses "
-            f"{', '.join(config.train.losses)}",
-            f"the channel of head.boundary is taught by the loss {RIM}, and by no other",
-            f"set both, such as --model.head.boundary true --train.losses bce=1,dice=1,{RIM}=1",
-        )
-    if config.model.head.boundary:
-        first = train[0]
-        need_instances(first.instances, first.id)
+    need_losses(config, train)
     if accelerator.distributed_type is DistributedType.DEEPSPEED:
         told = accelerator.state.deepspeed_plugin.deepspeed_config
         told["train_micro_batch_size_per_gpu"] = config.train.batch_size
@@ -147,6 +137,21 @@ def _suit(accelerator: Accelerator, config: RunConfig, train: Sequence[Sample]) 
             "weights that are sharded together have one number format",
             "set --model.backbone.precision fp32, or launch with configs/accelerate/ddp.yaml",
         )
+
+
+def need_losses(config: RunConfig, train: Sequence[Sample]) -> None:
+    """Refuse losses that are unknown, or cannot be taken with this head and these samples."""
+    weighted_sum(config.train.losses)
+    if config.model.head.boundary != (RIM in config.train.losses):
+        raise UsageError(
+            f"model.head.boundary: {str(config.model.head.boundary).lower()} with train.losses "
+            f"{', '.join(config.train.losses)}",
+            f"the channel of head.boundary is taught by the loss {RIM}, and by no other",
+            f"set both, such as --model.head.boundary true --train.losses bce=1,dice=1,{RIM}=1",
+        )
+    if config.model.head.boundary:
+        first = train[0]
+        need_instances(first.instances, first.id)
 
 
 def _describe(

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,9 +21,15 @@ from sam_crack.console import Console
 from sam_crack.errors import IntegrityError, UsageError
 
 from .sharded import like, whole
+from .watch import Watch
 
+STATES = "state"
+"""Folder of the states, inside the run folder."""
 FORMAT = 1
 _NAME = re.compile(r"step-(\d{8})")
+_TENSORS = ("trainable", "optimizer", "random", "schedule", "average")
+# States of before there was a running mean have none.
+_NEEDED = {"state.json", *(f"{name}.safetensors" for name in _TENSORS if name != "average")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,10 +53,10 @@ class State:
 
 
 def save_state(folder: Path, state: State, *, keep: int = 2) -> Path:
-    """Write `folder/step-N`, manifest last, then prune older ones but the newest `keep`."""
+    """Write `folder/step-N`, manifest last; beside it the newest `keep - 1` others stay."""
     final = folder / f"step-{state.step:08d}"
     with durable.new_folder(final) as aside:
-        for name in ("trainable", "optimizer", "random", "schedule", "average"):
+        for name in _TENSORS:
             tensors = {key: value.contiguous().cpu() for key, value in getattr(state, name).items()}
             _save_tensors(tensors, aside / f"{name}.safetensors")
         facts = {"format": FORMAT, "step": state.step, "facts": dict(state.facts)}
@@ -60,8 +67,8 @@ def save_state(folder: Path, state: State, *, keep: int = 2) -> Path:
             for path in files
         }
         (aside / "manifest.json").write_text(json.dumps(manifest, indent=1))
-    for old in _steps(folder)[keep:]:
-        shutil.rmtree(old, ignore_errors=True)
+    for other in [path for path in saved_steps(folder) if path != final][keep - 1 :]:
+        shutil.rmtree(other, ignore_errors=True)
     return final
 
 
@@ -77,8 +84,8 @@ def _save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
 
 
 def load_latest(folder: Path, console: Console) -> State | None:
-    """Return the newest state that verifies; broken ones are named and passed over."""
-    found = _steps(folder)
+    """Return the newest state that verifies; broken ones are named, and renamed `.broken`."""
+    found = saved_steps(folder)
     for path in found:
         try:
             return load_state(path)
@@ -86,6 +93,11 @@ def load_latest(folder: Path, console: Console) -> State | None:
             before = path != found[-1]
             way = "falling back to the state before it" if before else "beginning anew"
             console.warn(f"{error}; {way}")
+            # Under its own name it would be counted among those that are kept.
+            aside = path.with_name(f"{path.name}.broken")
+            shutil.rmtree(aside, ignore_errors=True)
+            with suppress(OSError):
+                path.rename(aside)
     return None
 
 
@@ -97,19 +109,15 @@ def load_state(path: Path) -> State:
             found = path / name
             if found.stat().st_size != facts["bytes"] or durable.sha256(found) != facts["sha256"]:
                 raise _broken(path, f"{name} differs from its manifest")
+        if missing := sorted(_NEEDED - manifest.keys()):
+            raise _broken(path, f"its manifest does not list {', '.join(missing)}")
         head = json.loads((path / "state.json").read_text())
-        return State(
-            step=int(head["step"]),
-            facts=head["facts"],
-            trainable=load_file(path / "trainable.safetensors"),
-            optimizer=load_file(path / "optimizer.safetensors"),
-            random=load_file(path / "random.safetensors"),
-            schedule=load_file(path / "schedule.safetensors"),
-            # States of before there was a running mean have none.
-            average=load_file(path / "average.safetensors")
-            if "average.safetensors" in manifest
-            else {},
-        )
+        Watch(0).load(head["facts"])  # raises where a run could not take them up
+        tensors = {
+            name: load_file(file) if (file := path / f"{name}.safetensors").name in manifest else {}
+            for name in _TENSORS
+        }
+        return State(step=int(head["step"]), facts=head["facts"], **tensors)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         raise _broken(path, str(error)) from error
 
@@ -118,12 +126,12 @@ def _broken(path: Path, why: str) -> IntegrityError:
     return IntegrityError(
         f"{path}: {why}",
         "a state is used only when every file matches its manifest",
-        "delete the folder, or resume from another one",
+        "it is kept aside as .broken; delete it when nothing in it is wanted",
     )
 
 
-def _steps(folder: Path) -> list[Path]:
-    """State folders, newest first; half-written ones have another name and are not seen."""
+def saved_steps(folder: Path) -> list[Path]:
+    """State folders, newest first; half-written and broken ones have other names."""
     found = folder.iterdir() if folder.is_dir() else ()
     return sorted((path for path in found if _NAME.fullmatch(path.name)), reverse=True)
 
@@ -161,10 +169,15 @@ def capture(
 def restore(state: State, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
     """Put a state back into live objects; every trainable tensor must be there, and no other."""
     named = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    odd = sorted(named.keys() ^ state.trainable.keys())
+    own, theirs = (
+        {name: tuple(tensor.shape) for name, tensor in each.items()}
+        for each in (named, state.trainable)
+    )
+    odd = sorted(dict(own.items() ^ theirs.items()))
     if odd:
         raise UsageError(
-            f"the saved state and this model differ in {len(odd)} tensors, first {odd[0]}",
+            f"the saved state and this model differ in {len(odd)} tensors, first {odd[0]} "
+            f"({_shape(theirs.get(odd[0]))}, not {_shape(own.get(odd[0]))})",
             "a state continues the model that wrote it",
             "use the same config, or start a new run",
         )
@@ -180,6 +193,10 @@ def restore(state: State, model: nn.Module, optimizer: torch.optim.Optimizer) ->
     torch.set_rng_state(state.random["cpu"])
     if "cuda" in state.random and torch.cuda.is_available():
         torch.cuda.set_rng_state(state.random["cuda"])
+
+
+def _shape(size: tuple[int, ...] | None) -> str:
+    return "none" if size is None else " x ".join(map(str, size)) or "one number"
 
 
 class FolderLock:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sam_crack import durable
+from sam_crack.console import Console, counted
 from sam_crack.train.validate import Validation
 
 Row = dict[str, object]
@@ -18,11 +19,19 @@ METRICS = "metrics.jsonl"
 class Log:
     """Appends to `metrics.jsonl`; a resumed run first drops the lines it will write again."""
 
-    def __init__(self, folder: Path, *, keep_through: int, write: bool = True) -> None:
+    def __init__(
+        self, folder: Path, *, keep_through: int, console: Console, write: bool = True
+    ) -> None:
         """Keep the lines up to a step, and continue after them; one process writes for all."""
         self.path, self.write = folder / METRICS, write
-        self.rows = [row for row in _read(self.path) if int(str(row["step"])) <= keep_through]
+        lines = self.path.read_bytes().splitlines(keepends=True) if self.path.exists() else []
+        rows = [_row(line) for line in lines]
+        self.rows = [row for row in rows if row and int(str(row["step"])) <= keep_through]
         if write:
+            # The last line may be cut short by a kill; others are damaged.
+            odd = [line for line, row in zip(lines, rows, strict=True) if row is None]
+            if any(line.endswith(b"\n") for line in odd):
+                console.warn(f"{self.path}: {counted(len(odd), 'line')} cannot be read, left out")
             kept = "".join(json.dumps(row) + "\n" for row in self.rows)
             durable.write_text(self.path, kept)
 
@@ -50,12 +59,21 @@ class Log:
             file.write(json.dumps(row) + "\n")
 
 
-def _read(path: Path) -> list[Row]:
-    """Read whole lines; the last one may be cut short by a kill."""
-    rows = []
-    for line in path.read_text().splitlines() if path.exists() else ():
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            break
-    return rows
+def set_aside(folder: Path) -> Path | None:
+    """Keep a record whose run begins anew; return where, or None where there is nothing to keep."""
+    path = folder / METRICS
+    if not path.is_file() or not path.stat().st_size:
+        return None
+    number = 1
+    while (aside := path.with_name(f"{path.stem}.before-{number}{path.suffix}")).exists():
+        number += 1
+    return path.rename(aside)
+
+
+def _row(line: bytes) -> Row | None:
+    """Read a line; one that is no row of a record is none."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None

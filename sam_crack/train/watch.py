@@ -32,11 +32,18 @@ class Watch:
         """Take in a validation, and say whether it is the best so far."""
         self.owed = False
         self.at_edge = self.at_edge + 1 if not EDGE < found.threshold < 1 - EDGE else 0
-        if self.best is None or found.score > self.best.score:
+        if self.best is None:
+            self.best = found
+            return True
+        if found.score > self.best.score:
             self.best, self.stale = found, 0
             return True
         self.stale += 1
         return False
+
+    def forget_best(self) -> None:
+        """The weights of the best are lost: the next validation takes its place, and is owed."""
+        self.best, self.owed = None, True
 
     @property
     def lost_patience(self) -> bool:

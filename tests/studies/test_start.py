@@ -11,7 +11,7 @@ from sam_crack.errors import UsageError
 from sam_crack.model.checkpoint import save_checkpoint
 from sam_crack.model.description import CheckpointMeta
 from sam_crack.model.segmenter import build_segmenter
-from sam_crack.studies.training.verb import start_from
+from sam_crack.studies.training.start import start_from
 from tests.studies.tiny_road import TINY
 
 QUIET = Console(quiet=True)

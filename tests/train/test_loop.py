@@ -7,6 +7,7 @@ import json
 import math
 import multiprocessing
 import os
+import shutil
 import signal
 from itertools import count
 from pathlib import Path
@@ -156,6 +157,51 @@ def test_dropout_resumes_exactly(tmp_path: Path) -> None:
     newest.rename(newest.with_name("gone"))
     session(tmp_path / "b", config).fit(resume=True)
     assert same_weights(tmp_path / "a", tmp_path / "b")
+
+
+def test_what_a_kill_left_is_cleared_on_resuming(tmp_path: Path, unbroken: Path) -> None:
+    shutil.copytree(unbroken, tmp_path / "run")
+    (tmp_path / "run" / CHECKPOINT).rename(tmp_path / "run" / f"{CHECKPOINT}.old-7")
+    (tmp_path / "run" / "state" / "step-00000007.tmp-7").mkdir()
+    session(tmp_path / "run").fit(resume=True)
+    assert load_checkpoint(tmp_path / "run")[1].steps
+    assert not [*(tmp_path / "run").rglob("*-7")]
+
+
+def test_damaged_lines_of_the_record_are_left_out(
+    tmp_path: Path, unbroken: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(unbroken, tmp_path / "run")
+    record = tmp_path / "run" / "metrics.jsonl"
+    whole = record.read_bytes()
+    record.write_bytes(b'5\n\xff\x00\x85\n{"step": null}\n' + whole + b'{"step": 6, "lo')
+    session(tmp_path / "run").fit(resume=True)
+    assert record.read_bytes() == whole
+    assert "4 lines cannot be read" in capsys.readouterr().err
+
+
+def test_a_record_without_a_state_is_kept_aside(
+    tmp_path: Path, unbroken: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in (1, 2):
+        shutil.copy(unbroken / "metrics.jsonl", tmp_path)
+        session(tmp_path).fit(resume=True)
+        shutil.rmtree(tmp_path / "state")
+        aside = tmp_path / f"metrics.before-{number}.jsonl"
+        assert aside.read_bytes() == (unbroken / "metrics.jsonl").read_bytes()
+        assert f"the record is now {aside}" in capsys.readouterr().err
+
+
+def test_a_checkpoint_that_is_gone_is_saved_again(
+    tmp_path: Path, unbroken: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(unbroken, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / CHECKPOINT)
+    best = session(tmp_path / "run").fit(resume=True).best
+    assert load_checkpoint(tmp_path / "run")[1].steps == 6
+    assert best is not None
+    assert best.step == 6
+    assert "is gone, and with it the best model" in capsys.readouterr().err
 
 
 def test_other_config_is_refused(tmp_path: Path, unbroken: Path) -> None:

@@ -17,6 +17,7 @@ from sam_crack.train import state
 from sam_crack.train.average import Average
 from sam_crack.train.kept import Kept, save, take_up
 from sam_crack.train.memory import too_small
+from sam_crack.train.optim import make_optimizer
 from sam_crack.train.session import CHECKPOINT, Session
 from tests.train.tiny_run import TINY, session, with_train
 
@@ -123,6 +124,55 @@ def test_another_data_set_is_refused_unless_allowed(tmp_path: Path) -> None:
         other.fit(resume=True)
     allowed = dataclasses.replace(other, run=dataclasses.replace(run, allow_changes=True))
     assert allowed.fit(resume=True).step == 6
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_crops_of_a_step_are_counted_over_all_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch_size: int
+) -> None:
+    session(tmp_path).fit(resume=False)
+    run = session(tmp_path, with_train(batch_size=batch_size)).run
+    monkeypatch.setattr(type(run.accelerator), "num_processes", 2)
+    kept = Kept(run, make_optimizer(run.segmenter.trainable(), run.config.train))
+    if batch_size == 1:
+        assert take_up(run, kept) == 6
+        return
+    with pytest.raises(UsageError, match=r"crops per step .* processes\): 2, not 4"):
+        take_up(run, kept)
+    assert take_up(dataclasses.replace(run, allow_changes=True), kept) == 6
+
+
+def test_crops_of_a_step_may_be_shared_out_otherwise(tmp_path: Path) -> None:
+    session(tmp_path).fit(resume=False)
+    again = session(tmp_path, with_train(batch_size=1, accumulate=2, recompute=True))
+    assert again.fit(resume=True).step == 6
+
+
+def test_a_mean_may_begin_in_mid_run(tmp_path: Path) -> None:
+    session(tmp_path).fit(resume=False)
+    other = session(tmp_path, with_train(ema=0.9)).with_run(allow_changes=True)
+    kept = Kept(other.run, make_optimizer(other.segmenter.trainable(), other.run.config.train))
+    take_up(other.run, kept)
+    weights = dict(other.segmenter.named_parameters())
+    assert all(torch.equal(mean, weights[name]) for name, mean in kept.average.means.items())
+
+
+@pytest.mark.parametrize(("before", "after"), [("sgd", "adamw"), ("adamw", "sgd")])
+def test_another_optimiser_begins_without_moments(
+    tmp_path: Path, before: str, after: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session(tmp_path, with_train(steps=2, optimiser=before)).fit(resume=False)
+    other = session(tmp_path, with_train(steps=4, optimiser=after)).with_run(allow_changes=True)
+    assert other.fit(resume=True).step == 4
+    assert "without its moments" in capsys.readouterr().err
+
+
+def test_a_model_of_other_shapes_is_refused_in_words(tmp_path: Path) -> None:
+    session(tmp_path).fit(resume=False)
+    adapter = dataclasses.replace(TINY.model.adapter, rank=4)
+    config = dataclasses.replace(TINY, model=dataclasses.replace(TINY.model, adapter=adapter))
+    with pytest.raises(UsageError, match=r"differ in \d+ tensors, first .* \(8 x 32, not 4 x 32\)"):
+        session(tmp_path, config).with_run(allow_changes=True).fit(resume=True)
 
 
 def test_out_of_memory_says_what_to_change(tmp_path: Path) -> None:

@@ -118,6 +118,17 @@ def test_shares_of_a_step_of_another_size_are_tried_anew(tmp_path: Path) -> None
 
 
 @pytest.mark.usefixtures("two_fit")
+@pytest.mark.parametrize("content", [b"{", b"5", b"\xff\x00", b'{"batch_size": 1}'])
+def test_a_damaged_note_is_decided_anew(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    (tmp_path / probe.NOTE).write_bytes(content)
+    run = probe.share_out(session(tmp_path, with_train(batch_size=2, probe_batch=True)).run)
+    assert run.config.train.batch_size == 2
+    assert "cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("two_fit")
 def test_looking_ahead_passes_what_would_fit_and_notes_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

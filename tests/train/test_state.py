@@ -106,6 +106,39 @@ def test_a_full_disk_is_named_and_leaves_the_states_of_before(
     assert sorted(path.name for path in saved.iterdir()) == ["step-00000002", "step-00000003"]
 
 
+def test_broken_states_never_push_a_new_one_out(saved: Path) -> None:
+    for name in ("step-00000002", "step-00000003"):
+        (saved / name / "manifest.json").unlink()
+    assert state.load_latest(saved, Console()) is None
+    for step in (1, 2):
+        state.save_state(saved, state.capture(*trained(0), step=step, facts={}))
+    assert [path.name for path in state.saved_steps(saved)] == ["step-00000002", "step-00000001"]
+    assert (saved / "step-00000003.broken").is_dir()
+
+
+def test_the_state_just_written_stays_below_higher_numbers(saved: Path) -> None:
+    state.save_state(saved, state.capture(*trained(0), step=1, facts={}))
+    names = [path.name for path in state.saved_steps(saved)]
+    assert names == ["step-00000003", "step-00000001"]
+
+
+def test_an_empty_manifest_verifies_nothing(saved: Path) -> None:
+    (saved / "step-00000003" / "manifest.json").write_text("{}")
+    with pytest.raises(IntegrityError, match=r"does not list optimizer\.safetensors"):
+        state.load_state(saved / "step-00000003")
+
+
+@pytest.mark.parametrize("facts", [{"best": {"unheard_of": 1.0}}, {"stale": "many"}])
+def test_facts_that_cannot_be_taken_up_are_passed_over(
+    saved: Path, facts: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    state.save_state(saved, state.capture(*trained(0), step=4, facts=facts))
+    found = state.load_latest(saved, Console())
+    assert found is not None
+    assert found.step == 3
+    assert "falling back" in capsys.readouterr().err
+
+
 def test_half_written_folder_is_not_seen(saved: Path) -> None:
     (saved / "step-00000003").rename(saved / "step-00000004.tmp-1")
     found = state.load_latest(saved, Console())

@@ -83,6 +83,17 @@ def test_training_ends_when_nothing_gets_better(tmp_path: Path) -> None:
     assert (again.step, again.best.step if again.best else 0) == (4, 2)
 
 
+def test_a_best_that_is_lost_is_no_reason_to_go_on() -> None:
+    watch = Watch(2)
+    for step, f1 in enumerate((0.5, 0.4, 0.4), 1):
+        watch.improved(found(step, f1))
+    watch.forget_best()
+    assert watch.owed
+    assert watch.improved(found(3, 0.4))
+    assert watch.lost_patience
+    assert not watch.owed
+
+
 def test_share_of_foreground_is_recorded(tmp_path: Path) -> None:
     session(tmp_path).fit(resume=False)
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]

@@ -24,7 +24,7 @@ from sam_crack.studies.compare.peak import watched
 from sam_crack.studies.compare.rows import Recipe, placeless
 from sam_crack.studies.imagenet import fetch_encoder
 from sam_crack.studies.opponents import Opponent, save_opponent
-from sam_crack.studies.training.verb import start_from
+from sam_crack.studies.training.start import start_from
 from sam_crack.studies.zero_shot import ZeroShot, save_zero_shot
 from sam_crack.train.loop import FitResult
 from sam_crack.train.session import CHECKPOINT, Session, join_processes, prepare

@@ -26,7 +26,7 @@ from sam_crack.errors import BadInput, IntegrityError
 from sam_crack.studies.demo.page import summarise, write_page
 from sam_crack.studies.demo.road import look_with_road
 from sam_crack.studies.demo.truth import Looker
-from sam_crack.studies.training.verb import start_from
+from sam_crack.studies.training.start import start_from
 from sam_crack.train.loop import FitResult
 from sam_crack.train.session import CHECKPOINT, prepare
 from sam_crack.train.state import FolderLock

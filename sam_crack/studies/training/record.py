@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from sam_crack import durable
@@ -21,22 +22,49 @@ from sam_crack.measure.metrics import to_level
 from sam_crack.report.model_card import model_card
 from sam_crack.report.panels import Panel, sample_page
 from sam_crack.report.plots import loss_curve
+from sam_crack.studies.training.start import BegunFrom
 from sam_crack.train.loop import FitResult
 from sam_crack.train.session import Session
 from sam_crack.train.validate import Validation
 
 SAMPLES = "samples"
 """Folder of the pages, inside the run folder."""
+CURVES = "curves.png"
+"""Loss and validation score, where steps are recorded."""
 
 
 def data_hash(train: Dataset | Store | Mixture, val: Dataset | Store) -> str:
-    """Return a sha256 over what is learnt and validated: ids in their order, and class names.
+    """Return a sha256 over what is learnt and validated: class names, and frames in their order.
 
-    Pixels are not read: that would take longer than many a run.
+    Pixels are not read: that would take longer than many a run. A frame is its id with the sizes
+    of its files, or with the hash that its store has of it.
     """
     names = [each.name for each in train.classes]
+    sets = [part.samples for part in train.parts] if isinstance(train, Mixture) else [train]
     ids = [[record.id for record in split.records] for split in (train, val)]
-    return hashlib.sha256(json.dumps([names, *ids]).encode()).hexdigest()
+    told = [names, *ids, *(_contents(each) for each in (*sets, val))]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def _contents(samples: Dataset | Store) -> list[object]:
+    """Say what the frames hold, as far as it is known without reading them."""
+    if isinstance(samples, Store):
+        return [each["sha256"] for each in samples.entries]
+    return [
+        [
+            _size(path)
+            for path in (record.image, *(record.masks[role] for role in sorted(record.masks)))
+        ]
+        for record in samples.records
+    ]
+
+
+def _size(path: Path) -> int | None:
+    """Return the bytes of a file; one that is missing is named by who reads it."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
 
 
 def show_samples(session: Session, classes: Sequence[ClassSpec], found: Validation) -> None:
@@ -94,7 +122,9 @@ def write_record(
     if shown.count(0.0):
         session.run.console.say(f"{shown.count(0.0)} of {len(shown)} steps saw no foreground")
     durable.write_text(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
-    durable.write_bytes(folder / "curves.png", loss_curve(result.history, score=_score(config)))
+    if any(row.get("loss") is not None for row in result.history):
+        curve = loss_curve(result.history, score=_score(config))
+        durable.write_bytes(folder / CURVES, curve)
     facts = _card_facts(config, session, train, val, result)
     durable.write_text(folder / "CARD.md", model_card(facts))
     return summary
@@ -114,7 +144,7 @@ def _card_facts(
     settings, folder = config.train, session.run.folder
     spec = DATASETS[val.name if isinstance(val, Store) else config.data.name]
     crops = settings.batch_size * settings.accumulate * session.run.accelerator.num_processes
-    figures = {"curves.png": "loss and validation score"}
+    figures = {CURVES: "loss and validation score"} if (folder / CURVES).exists() else {}
     pages = sorted(path.name for path in (folder / SAMPLES).glob("*.png"))
     if pages:
         figures[f"{SAMPLES}/{pages[-1]}"] = "validation frames after the last validation"
@@ -144,6 +174,7 @@ def _card_facts(
             "rates": f"adapters {settings.lr:g}, head {settings.head_lr:g}, {settings.schedule}",
             "seed": config.seed,
             "steps skipped": sum("skipped" in row for row in result.history),
+            **_begun_from(session.run.begun_from),
         },
         "best": result.best.facts() if result.best else None,
         "steps": result.step,
@@ -151,6 +182,13 @@ def _card_facts(
         "versions": installed_versions(),
         "figures": figures,
     }
+
+
+def _begun_from(start: BegunFrom | None) -> dict[str, str]:
+    if start is None:
+        return {}
+    weights = start["weights_sha256"][:16]
+    return {"begun from": f"{start['checkpoint']}, sha256 of its weights {weights}"}
 
 
 def _further(train: Dataset | Store | Mixture) -> list[str]:
