@@ -81,7 +81,14 @@ def last_state(
 
 
 def _put_back(run: Run, kept: Kept, saved: state.State) -> None:
-    """Restore a state, unless it is of another run."""
+    """Restore a state, unless it is of another run, or beyond the end of this one."""
+    if saved.step > run.config.train.steps:
+        raise UsageError(
+            f"train.steps {run.config.train.steps}, and the state saved last is of step "
+            f"{saved.step}",
+            "as many steps as are done, or more",
+            "raise --train.steps, or begin a new run",
+        )
     # States of before there were the other three have the hash of the whole configuration.
     for what, mine in {"config": config_hash(run.config), **_identity(run)}.items():
         theirs = saved.facts.get(what, mine)

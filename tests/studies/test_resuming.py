@@ -188,3 +188,16 @@ def test_a_damaged_header_is_no_bug(train):
     Path("run/run.json").write_text("{")
     code, _, err = train("--resume", "run")
     assert (code, "run.json cannot be read" in err) == (0, True)
+
+
+def test_a_run_does_not_end_before_its_state(train):
+    assert train("--out", "run")[0] == 0
+    code, _, err = train("--resume", "run", "--allow-changes", **{"train.steps": 2})
+    assert code == 2
+    assert "train.steps 2, and the state saved last is of step 4" in err
+
+
+def test_the_folder_of_the_data_is_not_written_into(train):
+    code, _, err = train("--out", "data")
+    assert (code, "--out data is the folder of the data" in err) == (2, True)
+    assert not Path("data/config.yaml").exists()

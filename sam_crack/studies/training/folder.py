@@ -86,6 +86,12 @@ def _folder(options: TrainOptions, config: RunConfig, console: Console) -> Path:
     """Make the run folder, or find the one to go on with, and say which."""
     match options.resume:
         case None:
+            if options.out and options.out.resolve() in map(Path.resolve, _data_folders(config)):
+                raise UsageError(
+                    f"--out {options.out} is the folder of the data",
+                    "a folder of the run's own",
+                    "choose another --out",
+                )
             return options.out or new_run_folder(RUNS, "train", config.name)
         case "auto":
             found = options.out or _newest(config.name)
@@ -108,6 +114,10 @@ def _folder(options: TrainOptions, config: RunConfig, console: Console) -> Path:
     if (found / CONFIG).is_file():
         console.say(f"going on with {found}")
     return found
+
+
+def _data_folders(config: RunConfig) -> list[Path]:
+    return [path for path in (config.data.root, *config.data.also.values()) if path is not None]
 
 
 def _newest(name: str) -> Path | None:
