@@ -27,7 +27,7 @@ def trained_gsd(trained: TrainedScale | None, camera: RoadCamera | None) -> floa
     if trained is None or trained.gsd_mm is None:
         raise BadInput(
             "--scale camera with a checkpoint that does not know its ground resolution",
-            "one trained on data with a camera.json in its root, which notes scale.gsd_mm",
+            "one trained on frames with a camera.json, as the bundled practice is",
             "use --scale calibrate:FOLDER with a few labelled frames, or --scale auto",
         )
     return trained.gsd_mm

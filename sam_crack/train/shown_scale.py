@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from sam_crack.model.trained_scale import TrainedScale
 FEWEST_PX = 50
 """Fewer pixels of dark line tell nothing of how soft they are."""
 CAMERA = "camera.json"
-"""A data set whose frames are all of one camera says so beside them."""
+"""A data set, or each drive in it, says by which camera its frames were taken."""
 
 
 def shown_scale(
@@ -51,11 +52,12 @@ def _softness(samples: Sequence[Sample]) -> float | None:
 
 
 def _road_gsd(config: DataConfig, size: tuple[int, ...]) -> float | None:
-    """Ground sampling distance of the frames, where the data set's root holds their camera."""
-    path = None if config.root is None else config.root / CAMERA
-    if path is None or not path.is_file():
-        return None
-    try:
-        return millimetres_across(load_camera(path).resized((size[0], size[1])))
-    except BadInput:
-        return None  # a camera of other frames; training does not depend on it
+    """Ground sampling distance of the frames, the geometric mean over the cameras that are told."""
+    root, found = config.root, []
+    paths = [] if root is None else [root / CAMERA, *sorted(root.glob(f"*/{CAMERA}"))]
+    for path in paths:
+        # A camera of other frames is no reason to stop: training does not depend on it.
+        with suppress(BadInput):
+            if path.is_file():
+                found.append(millimetres_across(load_camera(path).resized((size[0], size[1]))))
+    return float(np.exp(np.log(found).mean())) if found else None

@@ -7,12 +7,13 @@ import pytest
 
 from sam_crack.config.load import shipped_folder
 from sam_crack.data.opening import open_samples
-from sam_crack.data.synth.frame import render_frame
+from sam_crack.data.synth.frame import render_frame, view_of
+from sam_crack.infer.camera_scale import camera_factor
 from sam_crack.infer.predict import Predictor
 from sam_crack.infer.scaled import by_factor
 from sam_crack.measure.metrics import Counts, count, f1
 from sam_crack.model.checkpoint import load_checkpoint
-from sam_crack.model.description import DESCRIPTION
+from sam_crack.model.description import DESCRIPTION, read_description
 
 BUNDLED = sorted(path.parent for path in shipped_folder("checkpoints").glob(f"*/{DESCRIPTION}"))
 
@@ -23,6 +24,11 @@ def test_it_is_small_and_has_a_card(folder: Path) -> None:
     assert max(path.stat().st_size for path in files) < 5_000_000
     assert "## Data" in (folder / "CARD.md").read_text()
     assert not [path for path in files if path.suffix in {".pt", ".pth", ".bin"}]
+
+
+def test_practice_looks_at_a_rendered_drive_as_it_is() -> None:
+    scale = read_description(shipped_folder("checkpoints") / "practice")["meta"]["scale"]
+    assert camera_factor(view_of(4, 1).camera, scale["gsd_mm"]) == pytest.approx(1, abs=0.3)
 
 
 @pytest.mark.weights

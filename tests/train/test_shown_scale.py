@@ -40,6 +40,16 @@ def test_a_camera_beside_the_frames_gives_the_ground_resolution(tmp_path):
     assert shown.gsd_mm == pytest.approx(millimetres_across(CAMERA) / 2)
 
 
+def test_of_several_drives_the_mean_of_their_cameras_counts(tmp_path):
+    higher = dataclasses.replace(CAMERA, height_m=4 * CAMERA.height_m)
+    for name, camera in (("a", CAMERA), ("b", higher)):
+        (tmp_path / name).mkdir()
+        camera.save(tmp_path / name / "camera.json")
+    shown = shown_scale(bars(2), DataConfig(root=tmp_path))
+    each = millimetres_across(CAMERA) * millimetres_across(higher)
+    assert shown.gsd_mm == pytest.approx(each**0.5)
+
+
 def test_a_camera_of_other_frames_is_left_alone(tmp_path):
     dataclasses.replace(CAMERA, size=(80, 200)).save(tmp_path / "camera.json")
     assert shown_scale(bars(2), DataConfig(root=tmp_path)).gsd_mm is None
