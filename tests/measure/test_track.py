@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,7 +8,9 @@ from PIL import Image
 from sam_crack.errors import BadInput
 from sam_crack.measure.exif import read_exif
 from sam_crack.measure.gpx import Track
-from sam_crack.measure.track import Placer, Route, Shot, exif_track, read_track
+from sam_crack.measure.shots import Shot
+from sam_crack.measure.track import Placer, Route
+from sam_crack.measure.track_file import exif_track, read_track
 
 HEAD = "frame,time,lat,lon,heading\n"
 
@@ -91,7 +94,7 @@ def test_what_is_no_track_is_refused(tmp_path, text):
         read_track(tmp_path / "t.kml")
 
 
-def picture(path, *, lat, lon, time, heading=None):
+def picture(path, *, lat, lon, time, heading=None, fraction=None):
     exif = Image.Exif()
     gps = exif.get_ifd(0x8825)
     for tag, hemisphere, value in ((1, "NS", lat), (3, "EW", lon)):
@@ -101,6 +104,8 @@ def picture(path, *, lat, lon, time, heading=None):
     if heading is not None:
         gps[17] = heading
     exif.get_ifd(0x8769)[0x9003] = time
+    if fraction is not None:
+        exif.get_ifd(0x8769)[0x9291] = fraction
     Image.new("RGB", (8, 8)).save(path, exif=exif)
     return Shot(name=path.stem, source=path, clock_s=None)
 
@@ -112,9 +117,62 @@ def test_pictures_bring_their_own_place(tmp_path):
     ]
     found = read_exif(shots[1].source)
     assert found.lat_lon == pytest.approx((-48.5001, 9.25), abs=1e-6)
-    poses = list(map(Placer(Route(exif_track(shots))).pose, shots))
+    poses = list(map(Placer(Route(exif_track(shots)), shots).pose, shots))
     assert [pose.lat_deg for pose in poses] == pytest.approx([-48.5, -48.5001, -48.5002], abs=1e-6)
     assert poses[1].heading_deg == pytest.approx(180, abs=1e-3)
+
+
+@pytest.mark.parametrize("fine", [True, False])
+def test_pictures_of_one_second_stand_where_they_say(tmp_path, fine):
+    shots = [
+        picture(
+            tmp_path / f"{n}.jpg",
+            lat=48 + n * 2 / 111_200,
+            lon=9,
+            time=f"2024:05:14 09:30:0{n // 5}",
+            fraction=f"{n % 5 * 2}0" if fine else None,
+        )
+        for n in range(8)
+    ]
+    times = [read_exif(shot.source).time_s for shot in shots]
+    assert len(set(times)) == (8 if fine else 2)
+    placer = Placer(Route(exif_track(shots)), shots)
+    stations = [placer.pose(shot).station_m for shot in shots]
+    assert stations == pytest.approx([2 * n for n in range(8)], rel=2e-3)
+
+
+def test_a_picture_without_a_time_among_others_keeps_its_turn(tmp_path):
+    times = ("2024:05:14 09:30:00", "", "2024:05:14 09:30:02")
+    shots = [
+        picture(tmp_path / f"{n}.jpg", lat=48 + n / 1e4, lon=9, time=time)
+        for n, time in enumerate(times)
+    ]
+    placer = Placer(Route(exif_track(shots)), shots)
+    stations = [placer.pose(shot).station_m for shot in shots]
+    assert stations == pytest.approx([0, 11.12, 22.24], rel=2e-3)
+
+
+def test_pictures_of_one_second_lie_apart_on_a_track_of_another_receiver(tmp_path):
+    for folder in ("left", "right"):
+        (tmp_path / folder).mkdir()
+    shots = [
+        picture(tmp_path / folder / f"{n}.jpg", lat=0, lon=0, time=f"1970:01:01 00:16:4{n // 4}")
+        for folder in ("left", "right")
+        for n in range(8)
+    ]
+    shots = [replace(shot, name=f"{shot.source.parent.name}/{shot.name}") for shot in shots]
+    placer = Placer(Route(straight()), shots)
+    stations = [placer.pose(shot).station_m for shot in shots]
+    assert stations == pytest.approx([2.5 * n for n in range(8)] * 2, rel=1e-3)
+
+
+def test_frames_of_one_second_in_a_csv_keep_their_places(tmp_path):
+    rows = [f"{n},{1000 + n // 3},{48 + n / 1e4},9,0\n" for n in range(6)]
+    (tmp_path / "t.csv").write_text(HEAD + "".join(rows) + "5,1001,48.0005,9,0\n,1001,49,9,0\n")
+    track = read_track(tmp_path / "t.csv")
+    assert track.names == tuple("012345")
+    assert track.lat_deg == pytest.approx([48 + n / 1e4 for n in range(6)])
+    assert (np.diff(track.time_s) > 0).all()
 
 
 def test_pictures_without_a_place_are_told(tmp_path):

@@ -27,7 +27,9 @@ from sam_crack.measure.polyline import simplify
 from sam_crack.measure.road_camera import RoadCamera
 from sam_crack.measure.road_lines import RoadLine
 from sam_crack.measure.sections import COLUMNS, measure_sections
-from sam_crack.measure.track import Placer, Pose, Route, Shot, exif_track, read_track
+from sam_crack.measure.shots import Shot
+from sam_crack.measure.track import Placer, Pose, Route
+from sam_crack.measure.track_file import exif_track, read_track
 from sam_crack.report.geo import Feature, write_geojson
 from sam_crack.report.geopackage import write_geopackage
 from sam_crack.report.qgis import crack_style
@@ -65,12 +67,11 @@ def make_placer(options: PredictOptions, stream: FrameStream) -> Placer | None:
     """Read the track that was named."""
     if not options.track:
         return None
-    if options.track == "exif":
-        shots = [Shot(name=s.name, source=s.path, clock_s=None) for s in stream.sources]
-        route = Route(exif_track(shots))
-    else:
-        route = Route(read_track(Path(options.track)))
-    return Placer(route, offset_s=options.time_offset)
+    shots = [
+        Shot(name=s.name, source=s.path, clock_s=None) for s in stream.sources if not s.is_video
+    ]
+    track = exif_track(shots) if options.track == "exif" else read_track(Path(options.track))
+    return Placer(Route(track), shots, offset_s=options.time_offset)
 
 
 def station_of(placer: Placer) -> Callable[[Moment], float | None]:
