@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sam_crack.measure.gpx import Track
 from sam_crack.measure.place import interpolate, project
-from sam_crack.measure.shots import Shot, picture_times
+from sam_crack.measure.shots import Shot, match_names, picture_times
 
 Float = NDArray[np.float64]
 ANCHOR_M = 1.0
@@ -111,8 +111,10 @@ class Placer:
             offset_s: Added to a frame's own time before the track is asked.
         """
         self.route, self.offset_s = route, offset_s
-        self._rows = {name: row for row, name in enumerate(route.track.names) if name}
-        self._taken_s = picture_times(shot for shot in pictures if self._row(shot) is None)
+        names, shots = route.track.names, list(pictures)
+        self._pictures = match_names(names, shots)
+        self._filmed = {name: row for row, name in enumerate(names)}
+        self._taken_s = picture_times(shot for shot in shots if shot.name not in self._pictures)
 
     def pose(self, shot: Shot) -> Pose | None:
         """Return where a frame was taken; None where that is not known."""
@@ -122,7 +124,7 @@ class Placer:
     def time_s(self, shot: Shot) -> float | None:
         """Return when a frame was taken by the track's clock; None where that is not known."""
         times = self.route.track.time_s
-        row = self._row(shot)
+        row = (self._pictures if shot.clock_s is None else self._filmed).get(shot.name)
         if row is not None:
             return float(times[row])
         if shot.clock_s is not None:
@@ -131,9 +133,3 @@ class Placer:
             self._taken_s |= picture_times([shot])
         taken_s = self._taken_s.get(shot.name)
         return None if taken_s is None else taken_s + self.offset_s
-
-    def _row(self, shot: Shot) -> int | None:
-        row = self._rows.get(shot.name)
-        if row is None and shot.clock_s is None:  # a video's frames are all called 000000 and on
-            row = self._rows.get(shot.name.rpartition("/")[2])
-        return row

@@ -33,7 +33,8 @@ def exif_track(pictures: Iterable[Shot]) -> Track:
 
     Where one of them has no time, their order stands for it.
     """
-    found = [(shot.name, exif) for shot in pictures if (exif := read_exif(shot.source)) is not None]
+    paths = [shot.source.absolute() for shot in pictures]
+    found = [(str(path), exif) for path in paths if (exif := read_exif(path)) is not None]
     points = [
         Point(
             math.nan if exif.time_s is None else exif.time_s, *exif.lat_lon, exif.heading_deg, name

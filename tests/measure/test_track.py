@@ -1,5 +1,6 @@
 import math
 from dataclasses import replace
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from PIL import Image
 from sam_crack.errors import BadInput
 from sam_crack.measure.exif import read_exif
 from sam_crack.measure.gpx import Track
-from sam_crack.measure.shots import Shot
+from sam_crack.measure.shots import Shot, match_names
 from sam_crack.measure.track import Placer, Route
 from sam_crack.measure.track_file import exif_track, read_track
 
@@ -58,14 +59,46 @@ def test_csv_with_headings_and_names_places_frames_by_name(tmp_path):
     path = tmp_path / "track.csv"
     path.write_text(HEAD + "a,2024-05-14T09:30:00Z,48,9,350\nb,2024-05-14T09:30:02Z,48.0001,9,10\n")
     route = Route(read_track(path))
-    shots = [
-        Shot(name="day/b", source=path, clock_s=None),
-        Shot(name="c", source=path, clock_s=1.0),
-    ]
-    named, timed = map(Placer(route).pose, shots)
-    assert (named.lat_deg, named.heading_deg) == (48.0001, 10)
+    shots = [named("day/b.png"), Shot(name="c", source=path, clock_s=1.0)]
+    by_name, timed = map(Placer(route, shots[:1]).pose, shots)
+    assert (by_name.lat_deg, by_name.heading_deg) == (48.0001, 10)
     assert timed.lat_deg == pytest.approx(48.00005)
     assert min(timed.heading_deg, 360 - timed.heading_deg) == pytest.approx(0, abs=1e-9)
+
+
+def named(file, *, name=None, under="/data"):
+    plain = PurePosixPath(file)
+    name = name or str(plain.with_suffix(""))
+    return Shot(name=name, source=Path(under) / plain, clock_s=None, file=file)
+
+
+A, B = named("0.jpg", under="/data/dA/img"), named("0.jpg", name="0_jpg", under="/data/dB/img")
+
+
+@pytest.mark.parametrize(
+    ("name", "shots", "found"),
+    [
+        ("0.jpg", [A], "0"),
+        ("0", [A], "0"),
+        ("img/0.jpg", [A], "0"),
+        ("/data/dA/img/0.jpg", [A, B], "0"),
+        ("dB/img/0", [A, B], "0_jpg"),
+        (".\\dB\\img\\0.jpg", [A, B], "0_jpg"),
+        ("0_jpg", [A, B], "0_jpg"),
+        ("weg #7.jpg", [named("weg #7.jpg", name="weg _7")], "weg _7"),
+        ("x.png", [named("x.png"), named("x.jpg", name="x_jpg")], "x"),
+        ("x.jpg", [named("x.jpg"), named("x.jpg.png", name="x.jpg_")], "x"),
+        ("a.png", [named("sub/a.png"), named("a.png")], "a"),
+    ],
+)
+def test_a_picture_is_found_by_what_its_owner_calls_it(name, shots, found):
+    assert match_names(["", name, "other"], shots) == {found: 1}
+
+
+@pytest.mark.parametrize("name", ["0.jpg", "0", "img/0"])
+def test_a_name_of_two_pictures_is_told(name):
+    with pytest.raises(BadInput, match=r"may be /data/dA/img/0\.jpg or /data/dB/img/0\.jpg"):
+        match_names([name], [A, B])
 
 
 def test_the_first_video_begins_with_the_track_and_the_offset_shifts_it(tmp_path):
@@ -187,6 +220,7 @@ def test_points_of_a_gpx_may_be_named_after_frames(tmp_path):
     point = '<trkpt lat="{}" lon="9"><time>2024-05-14T09:30:0{}Z</time><name>{}</name></trkpt>'
     points = "".join(point.format(48 + n / 1e4, n, f"f{n}") for n in range(3))
     (tmp_path / "t.gpx").write_text(f"<gpx><trk><trkseg>{points}</trkseg></trk></gpx>")
-    placer = Placer(Route(read_track(tmp_path / "t.gpx")))
-    assert placer.pose(Shot(name="a/f2", source=tmp_path, clock_s=None)).lat_deg == 48.0002
-    assert placer.pose(Shot(name="a/f7", source=tmp_path / "no.png", clock_s=None)) is None
+    shots = [named("a/f2.png"), named("a/f7.png")]
+    placer = Placer(Route(read_track(tmp_path / "t.gpx")), shots)
+    assert placer.pose(shots[0]).lat_deg == 48.0002
+    assert placer.pose(shots[1]) is None
