@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 import xml.etree.ElementTree as ET
 from types import SimpleNamespace
 
@@ -216,6 +217,20 @@ def test_labels_are_those_of_the_masks(road, predict, tmp_path):
     document = json.loads((out / "coco.json").read_text())
     assert len(document["images"]) == FRAMES
     assert len(document["annotations"]) == sum(len(image.shapes) for image in images.values())
+
+
+def test_pictures_of_equal_names_are_told_apart_by_their_folders(road, predict, tmp_path):
+    first, second, _ = sorted((road / "frames").iterdir())[:3]
+    for folder, picture in (("dA", first), ("dB", second)):
+        (tmp_path / folder / "img").mkdir(parents=True)
+        shutil.copy(picture, tmp_path / folder / "img" / "000000.png")
+    flags = ["--coco", "--cvat", "--cvat-masks", "--no-overlay"]
+    predict("dA/img", "dB/img", "--out", tmp_path / "out", *flags)
+    names = ["dA/img/000000.png", "dB/img/000000.png"]
+    document = json.loads((tmp_path / "out/coco.json").read_text())
+    assert [image["file_name"] for image in document["images"]] == names
+    assert list(cvat.read_document(tmp_path / "out/cvat/annotations.xml")) == names
+    assert all((tmp_path / "out/cvat-masks/SegmentationClass" / name).exists() for name in names)
 
 
 def test_a_video_is_placed_by_its_clock(road, predict, tmp_path):
