@@ -76,11 +76,12 @@ def table(path):
 
 def test_a_drive_is_mapped_and_summed_up(road, predict, tmp_path):
     out = tmp_path / "out"
-    code, summary, _ = predict(
+    code, summary, told = predict(
         road / "frames", "--out", out, "--track", road / "track.csv", "--min-length", "1"
     )
     assert code == 0
     assert summary["frames_placed"] == FRAMES
+    assert "with the pieces that --min-length leaves out of frames" in told
     rows = table(out / "sections.csv")
     total = sum(float(row["length_m"]) for row in rows)
     assert total == pytest.approx(summary["road_length_m"], rel=1e-3)

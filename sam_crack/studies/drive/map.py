@@ -26,7 +26,7 @@ from sam_crack.measure.place import unproject
 from sam_crack.measure.polyline import simplify
 from sam_crack.measure.road_camera import RoadCamera
 from sam_crack.measure.road_lines import RoadLine
-from sam_crack.measure.sections import COLUMNS, measure_sections
+from sam_crack.measure.sections import COLUMNS, measure_sections, road_seen
 from sam_crack.measure.shots import Shot
 from sam_crack.measure.track import Placer, Pose, Route
 from sam_crack.measure.track_file import exif_track, read_track
@@ -57,6 +57,11 @@ class DriveMap:
     sightings: list[Sighting]
     cracks: list[RoadCrack]
     sections: list[dict[str, object]]
+
+    @property
+    def seen(self) -> list[tuple[float, float]]:
+        """Stretches of the road that were seen, in metres along the track."""
+        return road_seen(self.sightings)
 
     def lat_lon(self, east_north: np.ndarray[Any, Any]) -> list[tuple[float, float]]:
         """Turn places on the plane into latitudes and longitudes."""
