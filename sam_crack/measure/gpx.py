@@ -14,6 +14,7 @@ from xml.parsers import expat
 import numpy as np
 from numpy.typing import NDArray
 
+from sam_crack.console import counted
 from sam_crack.errors import BadInput
 
 MAX_BYTES = 64 << 20
@@ -182,7 +183,7 @@ def read_gpx(path: Path) -> Track:
     if len(reader.points) < 2:
         untimed = f" ({reader.num_untimed} without a time)" if reader.num_untimed else ""
         raise BadInput(
-            f"{path} has {len(reader.points)} timed track points{untimed}",
+            f"{path} has {counted(len(reader.points), 'timed track point')}{untimed}",
             accepted,
             "export the track again with its times; routes and waypoints have none",
         )
