@@ -57,8 +57,9 @@ class PredictOptions:
     track: str = ""
     """Where the frames were taken: FILE.gpx, FILE.csv (time, lat, lon; heading and frame where they
     are known), or exif. The first video begins with the track; pictures are found by their name in
-    it, else by the time in their EXIF, UTC unless it names a zone. In gaps of more than 10 s no
-    frame has a place. Example: a.gpx."""
+    it (with or without suffix, and as much of the path as tells them apart), else by the time in
+    their EXIF, UTC unless it names a zone. In gaps of more than 10 s no frame has a place.
+    Example: a.gpx."""
     time_offset: Annotated[float, Range(-1e9, 1e9)] = 0.0
     """Seconds added to a frame's time before the track is asked. Example: -2.5."""
     section: Literal["100m", "0.1mi", "1km"] = "100m"

@@ -1,4 +1,8 @@
-"""One video from its first frame to its last; what its header says is checked, not believed."""
+"""One video from its first frame to its last; what its header says is checked, not believed.
+
+What FFmpeg conceals is not seen: a damaged stretch that it fills from the frames before comes out
+as whole frames, and OpenCV hands on neither its complaint nor the setting that forbids it.
+"""
 
 from __future__ import annotations
 

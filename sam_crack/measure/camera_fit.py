@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
+from sam_crack.console import counted
 from sam_crack.errors import BadInput
 from sam_crack.measure.camera import STRAIGHT, Camera, Five
 from sam_crack.measure.plane import CORNERS
@@ -57,7 +58,9 @@ def fit_points(
         distortion: Of the lens; it is not found here.
     """
     if len(pixels) < NUM_POINTS:
-        raise BadInput(f"{len(pixels)} points", f"{NUM_POINTS} or more", "mark more of the road")
+        raise BadInput(
+            counted(len(pixels), "point"), f"{NUM_POINTS} or more", "mark more of the road"
+        )
     for name, points in (("pixels", pixels), ("metres", ground)):
         spread = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
         if spread[1] < 1e-3 * max(float(spread[0]), 1e-9):

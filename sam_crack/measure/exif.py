@@ -12,7 +12,7 @@ from PIL import Image
 from sam_crack.measure.gpx import seconds_of
 
 GPS_BLOCK, TIME_BLOCK = 0x8825, 0x8769
-TAKEN, TAKEN_ZONE = 0x9003, 0x9011
+TAKEN, TAKEN_ZONE, TAKEN_FRACTION = 0x9003, 0x9011, 0x9291
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +40,11 @@ def read_exif(path: Path) -> Exif | None:
 
 
 def _time(block: dict[int, Any]) -> float | None:
-    """Read `2024:05:14 09:30:00`."""
+    """Read `2024:05:14 09:30:00`, and the digits behind its point, which stand by themselves."""
     day, _, clock = str(block.get(TAKEN, "")).partition(" ")
-    return seconds_of(f"{day.replace(':', '-')}T{clock}{block.get(TAKEN_ZONE, '')}")
+    digits = str(block.get(TAKEN_FRACTION, "")).strip(" \0")
+    fraction = f".{digits}" if digits.isdecimal() and digits.isascii() else ""
+    return seconds_of(f"{day.replace(':', '-')}T{clock}{fraction}{block.get(TAKEN_ZONE, '')}")
 
 
 def _place(block: dict[int, Any]) -> tuple[float, float] | None:

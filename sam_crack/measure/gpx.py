@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 from xml.parsers import expat
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sam_crack.console import counted
 from sam_crack.errors import BadInput
 
 MAX_BYTES = 64 << 20
@@ -34,6 +38,50 @@ class Track:
     """Frame taken at each point, where the track says so."""
 
 
+class Point(NamedTuple):
+    """One point of a track as it was read."""
+
+    time_s: float
+    lat_deg: float
+    lon_deg: float
+    heading_deg: float = math.nan
+    name: str = ""
+    """Frame taken there, if it says so."""
+
+
+def track_of(points: Iterable[Point]) -> Track:
+    """Sort points into a track.
+
+    Of points of one time the first stands, but points that name a frame all stand: a clock of
+    whole seconds gives several frames the same time.
+    """
+    kept: list[Point] = []
+    for _, group in groupby(sorted(points, key=lambda one: one.time_s), lambda one: one.time_s):
+        same = list(group)
+        named = {one.name: one for one in reversed(same) if one.name}
+        kept += [*reversed(named.values())] or same[:1]
+    table = np.array([point[:4] for point in kept], dtype=np.float64).reshape(-1, 4)
+    times, rows = np.unique(spread_ties(table[:, 0]), return_index=True)
+    names = tuple(kept[row].name for row in rows.tolist())
+    known = bool(np.isfinite(table[:, 3]).all())
+    return Track(
+        time_s=times,
+        lat_deg=table[rows, 1],
+        lon_deg=table[rows, 2],
+        heading_deg=table[rows, 3] if known else None,
+        names=names if any(names) else (),
+    )
+
+
+def spread_ties(times_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Lay equal ones of sorted times apart, in their order: within a second, before the next."""
+    each, first, counts = np.unique(times_s, return_index=True, return_counts=True)
+    room_s = np.minimum(np.append(np.diff(each), np.ones(min(len(each), 1))), 1.0)
+    nth = np.arange(len(times_s)) - np.repeat(first, counts)
+    apart: NDArray[np.float64] = times_s + nth * np.repeat(room_s / counts, counts)
+    return apart
+
+
 class _Refused(Exception):
     """The file holds something that no GPX needs."""
 
@@ -42,8 +90,7 @@ class _Reader:
     """Collects the track points of one document."""
 
     def __init__(self) -> None:
-        self.points: list[tuple[float, float, float]] = []
-        self.names: list[str] = []
+        self.points: list[Point] = []
         self.num_untimed = 0
         self._depth = 0
         self._place: tuple[float, float] | None = None
@@ -90,8 +137,7 @@ class _Reader:
             if self._time is None:
                 self.num_untimed += 1
             else:
-                self.points.append((self._time, *self._place))
-                self.names.append(self._name)
+                self.points.append(Point(self._time, *self._place, name=self._name))
             if len(self.points) > MAX_POINTS:
                 raise _Refused(f"it has more than {MAX_POINTS:,} points")
             self._place = None
@@ -137,11 +183,8 @@ def read_gpx(path: Path) -> Track:
     if len(reader.points) < 2:
         untimed = f" ({reader.num_untimed} without a time)" if reader.num_untimed else ""
         raise BadInput(
-            f"{path} has {len(reader.points)} timed track points{untimed}",
+            f"{path} has {counted(len(reader.points), 'timed track point')}{untimed}",
             accepted,
             "export the track again with its times; routes and waypoints have none",
         )
-    table = np.array(reader.points, dtype=np.float64)
-    times, first = np.unique(table[:, 0], return_index=True)
-    names = tuple(reader.names[int(i)] for i in first) if any(reader.names) else ()
-    return Track(time_s=times, lat_deg=table[first, 1], lon_deg=table[first, 2], names=names)
+    return track_of(reader.points)

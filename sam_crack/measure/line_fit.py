@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
+from sam_crack.console import counted
 from sam_crack.errors import BadInput
 from sam_crack.measure.camera import Camera
 from sam_crack.measure.camera_fit import Fit, check_fit
@@ -172,7 +173,7 @@ class _Unknowns:
 def _check_lines(lines: Float) -> None:
     """Refuse what gives no vanishing point."""
     if len(lines) < 2:
-        raise BadInput(f"{len(lines)} lines", "two or more", "mark both sides of the lane")
+        raise BadInput(counted(len(lines), "line"), "two or more", "mark both sides of the lane")
     course = lines[:, 1] - lines[:, 0]
     if (np.linalg.norm(course, axis=1) < 1).any():
         raise BadInput("a line of no length", "two places on it, far apart", "mark it again")

@@ -71,7 +71,7 @@ def measure_sections(
     size_m = LENGTHS_M[section]
     pieces = _columns(cracks)
     stations = np.array([one.pose.station_m for one in sightings])
-    covered = _covered(stations, ring_m)
+    covered = np.array(road_seen(sightings, ring_m))
     first, last = int(covered[0, 0] // size_m), int(np.nextafter(covered[-1, 1], 0) // size_m)
     rows = []
     for number in range(first, last + 1):
@@ -119,17 +119,16 @@ def _columns(cracks: Sequence[RoadCrack]) -> _Pieces:
     )
 
 
-def _covered(stations: Float, ring_m: float) -> Float:
-    """(n, 2) stretches of road that some frame sees within the trusted distance."""
-    runs: list[list[float]] = []
-    for low, high in zip(
-        (stations + NEAREST_M).tolist(), (stations + ring_m).tolist(), strict=True
-    ):
+def road_seen(sightings: Sequence[Sighting], ring_m: float = RING_M) -> list[tuple[float, float]]:
+    """Return the stretches of road that some frame sees within the trusted distance, in metres."""
+    runs: list[tuple[float, float]] = []
+    for station_m in (one.pose.station_m for one in sightings):
+        low, high = station_m + NEAREST_M, station_m + ring_m
         if runs and low <= runs[-1][1]:
-            runs[-1][1] = max(runs[-1][1], high)
+            runs[-1] = (runs[-1][0], max(runs[-1][1], high))
         else:
-            runs.append([low, high])
-    return np.array(runs)
+            runs.append((low, high))
+    return runs
 
 
 def _sums(

@@ -25,7 +25,7 @@ def along_road(
     """Draw metres of crack per section, stacked by severity.
 
     Args:
-        edges_m: Where each section begins and ends.
+        edges_m: Where the road seen of each section begins and ends.
         lengths_m: Severity to metres of crack in each section.
         format: png or svg.
     """

@@ -60,6 +60,8 @@ class DriveFacts:
     track: Sequence[tuple[float, float]] = ()
     cracks: Sequence[Course] = ()
     sections: Sequence[Mapping[str, Any]] = ()
+    seen: Sequence[tuple[float, float]] = ()
+    """Stretches of the road that were seen, in metres along the track."""
     problems: Sequence[str] = ()
     """What could not be read or placed, in sentences."""
     footer: str = ""
@@ -117,7 +119,8 @@ def _headline(facts: DriveFacts) -> list[page.Fact]:
             page.Fact(
                 label="Cracks on the road",
                 value=_metres(length),
-                note=f"{len(facts.cracks):,} cracks, each counted once",
+                note=f"{len(facts.cracks):,} cracks, each counted once, with pieces that are too "
+                "short to be listed by frame",
             ),
             page.Fact(label="Medium or high", value=_metres(high), note="by mean width"),
             page.Fact(
@@ -188,7 +191,7 @@ def _section_table(facts: DriveFacts) -> page.Table:
 def _plots(facts: DriveFacts) -> list[page.Plot]:
     plots = []
     if facts.sections:
-        edges = [(float(row["from_m"]), float(row["to_m"])) for row in facts.sections]
+        edges = [_seen_part(row, facts.seen) for row in facts.sections]
         names = ("low", "medium", "high")
         metres = {name: [float(row[f"{name}_m"]) for row in facts.sections] for name in names}
         plots.append(
@@ -206,11 +209,21 @@ def _plots(facts: DriveFacts) -> list[page.Plot]:
     return plots
 
 
+def _seen_part(row: Mapping[str, Any], seen: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Return from where to where a section was seen; all of it where that is not known."""
+    begins, ends = float(row["from_m"]), float(row["to_m"])
+    inside = [(low, high) for low, high in seen if low < ends and high > begins]
+    if not inside:
+        return begins, ends
+    return max(begins, inside[0][0]), min(ends, inside[-1][1])
+
+
 def _settings(facts: DriveFacts) -> page.Table:
     return page.Table(
         title="Settings",
         columns=[page.Column(name="Setting"), page.Column(name="Value")],
         rows=[[name, str(value)] for name, value in facts.settings.items()],
+        wraps=True,
     )
 
 

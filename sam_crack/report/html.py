@@ -181,7 +181,7 @@ def _table(table: Table) -> str:
     return tag(
         "div",
         tag("table", body),
-        klass="scroll",
+        klass="scroll wraps" if table.wraps else "scroll",
         tabindex="0",
         role="region",
         aria_label=table.title,

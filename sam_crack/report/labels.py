@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -126,7 +127,7 @@ def _cvat_lines(frames: Iterable[LabelledFrame]) -> Iterator[str]:
 
 def write_cvat_masks(folder: Path, frames: Iterable[LabelledFrame]) -> None:
     """Write CVAT's Segmentation mask 1.1: colour PNG by class and by crack, and their tables."""
-    names: dict[str, None] = {}
+    names: dict[str, str] = {}
     for frame in frames:
         by_class = np.zeros((*frame.size, 3), np.uint8)
         by_crack = np.zeros((*frame.size, 3), np.uint8)
@@ -135,19 +136,26 @@ def write_cvat_masks(folder: Path, frames: Iterable[LabelledFrame]) -> None:
             area = slice(patch.top, patch.top + rows), slice(patch.left, patch.left + columns)
             by_class[area][patch.pixels] = COLOUR[::-1]
             by_crack[area][patch.pixels] = object_colour(number)[::-1]
-        name = str(PurePosixPath(frame.file).with_suffix(""))
-        name = frame.file.replace(".", "_") if name in names else name
+        name = next(one for one in _mask_names(frame.file) if one.casefold() not in names)
         for kind, pixels in (("SegmentationClass", by_class), ("SegmentationObject", by_crack)):
             durable.write_bytes(folder / kind / f"{name}.png", _png(pixels))
-        names[name] = None
+        names[name.casefold()] = name
     lines = [
         "# label:color_rgb:parts:actions",
         "background:0,0,0::",
         f"{CLASS}:{','.join(map(str, COLOUR))}::",
     ]
     durable.write_text(folder / "labelmap.txt", "\n".join(lines) + "\n")
-    listed = "".join(f"{name}\n" for name in names)
+    listed = "".join(f"{name}\n" for name in names.values())
     durable.write_text(folder / "ImageSets" / "Segmentation" / "default.txt", listed)
+
+
+def _mask_names(file: str) -> Iterator[str]:
+    """Yield what a picture's masks may be called, from the plain to the numbered."""
+    yield str(PurePosixPath(file).with_suffix(""))
+    full = file.replace(".", "_")
+    yield full
+    yield from (f"{full}-{number}" for number in itertools.count(2))
 
 
 def object_colour(number: int) -> tuple[int, int, int]:

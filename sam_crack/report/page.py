@@ -62,6 +62,8 @@ class Table:
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
     note: str = ""
+    wraps: bool = False
+    """Whether long cells are broken into lines and all rows are shown, in place of scrolling."""
 
 
 @dataclass(frozen=True, kw_only=True)

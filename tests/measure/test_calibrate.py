@@ -156,6 +156,7 @@ def test_field_of_view_and_focal_length():
     ("pixels", "ground", "says"),
     [
         (LANE[:3], LANE[:3], "3 points"),
+        (LANE[:1], LANE[:1], "1 point;"),
         ([[1, 1], [2, 2], [3, 3], [4, 4]], LANE, "one line"),
         (LANE, [[0, 0], [0, 1], [0, 2], [0, 3]], "one line"),
         ([[2000, 100], [2000, 3000], [100, 300], [300, 3900]], LANE, "misses|solution|high"),
@@ -170,7 +171,7 @@ def test_what_no_camera_explains_is_refused(pixels, ground, says):
     ("lines", "says"),
     [
         ([[[0, 0], [100, 0]], [[0, 50], [100, 50]]], "hardly meet"),
-        ([[[0, 0], [100, 0]]], "1 lines"),
+        ([[[0, 0], [100, 0]]], "1 line;"),
         ([[[0, 0], [0, 0]], [[0, 50], [100, 50]]], "no length"),
         ([[[2000, 0], [2000, 900]], [[0, 50], [100, 50]]], "straight across"),
         ([[[2100, 300], [100, 1700]], [[2100, 3500], [1300, 2150]]], "above the horizon"),

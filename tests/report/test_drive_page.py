@@ -7,7 +7,7 @@ import pytest
 
 from sam_crack.measure.polyline import middle_line
 from sam_crack.measure.sections import COLUMNS
-from sam_crack.report import page
+from sam_crack.report import drive_page, page
 from sam_crack.report.drive_charts import along_road, width_histogram
 from sam_crack.report.drive_page import MAX_MARKS, Course, DriveFacts, drive_report
 from sam_crack.report.html import render
@@ -86,6 +86,21 @@ def test_what_is_not_known_has_no_section():
 def test_problems_come_first():
     report = drive_report(facts(problems=["one frame is broken"]))
     assert report.sections[0] == page.Notes(title="Read this first", items=["one frame is broken"])
+
+
+def test_bars_cover_the_road_that_was_seen(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(drive_page, "along_road", lambda edges, _: drawn.extend(edges) or b"<svg/>")
+    drive_report(facts(seen=[(4.0, 20.0), (30.0, 50.0), (110.0, 230.0)]))
+    assert drawn == [(4.0, 50.0), (110.0, 200.0), (200.0, 230.0)]
+
+
+def test_settings_wrap_and_the_cracks_say_what_they_count():
+    report = drive_report(facts())
+    assert [one.wraps for one in report.sections if isinstance(one, page.Table)] == [False, True]
+    assert render(report).count('class="scroll wraps"') == 1
+    (note,) = [fact.note for fact in report.facts if fact.label == "Cracks on the road"]
+    assert "pieces that are too short to be listed by frame" in note
 
 
 def test_many_sections_share_bars_and_lose_no_metre():

@@ -74,6 +74,16 @@ def test_pictures_that_differ_in_their_suffix_have_a_mask_each(mask, tmp_path):
     assert (tmp_path / "SegmentationClass/a_png.png").exists()
 
 
+def test_masks_do_not_meet_where_case_is_ignored(mask, tmp_path):
+    files = ["a/X.png", "a/x.jpg", "a/x_jpg.png", "A/x.JPG"]
+    frames = [replace(frame(mask), file=file) for file in files]
+    labels.write_cvat_masks(tmp_path, frames)
+    names = (tmp_path / "ImageSets/Segmentation/default.txt").read_text().split()
+    assert names[:2] == ["a/X", "a/x_jpg"]
+    assert len({name.casefold() for name in names}) == 4
+    assert all((tmp_path / f"SegmentationObject/{name}.png").exists() for name in names)
+
+
 def test_cvat_masks_read_back(mask, tmp_path):
     labels.write_cvat_masks(tmp_path, [frame(mask)])
     table = cvat.read_labelmap(tmp_path / "labelmap.txt")

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 import xml.etree.ElementTree as ET
 from types import SimpleNamespace
 
@@ -75,11 +76,12 @@ def table(path):
 
 def test_a_drive_is_mapped_and_summed_up(road, predict, tmp_path):
     out = tmp_path / "out"
-    code, summary, _ = predict(
+    code, summary, told = predict(
         road / "frames", "--out", out, "--track", road / "track.csv", "--min-length", "1"
     )
     assert code == 0
     assert summary["frames_placed"] == FRAMES
+    assert "with the pieces that --min-length leaves out of frames" in told
     rows = table(out / "sections.csv")
     total = sum(float(row["length_m"]) for row in rows)
     assert total == pytest.approx(summary["road_length_m"], rel=1e-3)
@@ -116,14 +118,38 @@ def test_without_track_or_camera_the_page_is_about_frames(road, predict, tmp_pat
     assert not (tmp_path / "out/sections.csv").exists()
 
 
-def test_a_track_of_another_day_is_told_and_the_rest_is_kept(road, predict, tmp_path):
-    (tmp_path / "other.csv").write_text("time,lat,lon\n1,48,9\n2,48.1,9\n")
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("time,lat,lon\n1,48,9\n2,48.1,9\n", "has no column `frame`"),
+        ("frame,time,lat,lon\nx.png,1,48,9\ny,2,48.1,9\n", "names others, such as 'x.png'"),
+    ],
+)
+def test_a_track_without_one_of_the_pictures_is_told_before_any_is_looked_at(
+    road, predict, tmp_path, text, words
+):
+    (tmp_path / "other.csv").write_text(text)
     out = tmp_path / "out"
-    code, summary, _ = predict(road / "frames", "--out", out, "--track", tmp_path / "other.csv")
+    code, answer, _ = predict(road / "frames", "--out", out, "--track", tmp_path / "other.csv")
     assert code == 3
-    assert "carry no time" in summary["errors"][0]["reason"]
-    assert len(list((out / "masks").iterdir())) == FRAMES
-    assert (out / "report.html").exists()
+    assert f"the frames carry no time, and the track {words}" in answer["error"]
+    assert not out.exists()
+
+
+def test_a_track_of_a_standing_car_is_told(road, predict, tmp_path):
+    lines = [f"{n:06d},{n},48,9\n" for n in range(FRAMES)]
+    (tmp_path / "t.csv").write_text("frame,time,lat,lon\n" + "".join(lines))
+    args = ["--out", tmp_path / "out", "--track", tmp_path / "t.csv"]
+    code, answer, _ = predict(road / "frames", *args)
+    assert (code, "it does not move" in answer["error"]) == (3, True)
+
+
+def test_frames_are_placed_by_their_file_names(road, predict, tmp_path):
+    rows = table(road / "track.csv")
+    lines = [f"{r['frame']}.png,{r['time']},{r['lat']},{r['lon']}\n" for r in rows]
+    (tmp_path / "t.csv").write_text("frame,time,lat,lon\n" + "".join(lines))
+    args = ["--out", tmp_path / "out", "--track", tmp_path / "t.csv", "--no-overlay"]
+    assert predict(road / "frames", *args)[1]["frames_placed"] == FRAMES
 
 
 def test_a_track_of_another_zone_is_told_with_the_offset_that_mends_it(road, predict, tmp_path):
@@ -135,7 +161,7 @@ def test_a_track_of_another_zone_is_told_with_the_offset_that_mends_it(road, pre
     assert (code, "frame_placed" in summary) == (3, False)
     assert "from 2024-05-14 09:30:00 to" in told
     assert "the frames from 2024-05-14 11:30:00 to 2024-05-14 11:30:00" in told
-    (offset,) = re.findall(r"--continue and --time-offset (\S+),", told)
+    (offset,) = re.findall(r"repeat with --time-offset (\S+),", told)
     code, summary, _ = predict(*args, "--time-offset", offset, "--continue")
     assert (code, summary["frames_placed"], summary["seconds_per_frame"]) == (0, 3, None)
 
@@ -192,6 +218,20 @@ def test_labels_are_those_of_the_masks(road, predict, tmp_path):
     document = json.loads((out / "coco.json").read_text())
     assert len(document["images"]) == FRAMES
     assert len(document["annotations"]) == sum(len(image.shapes) for image in images.values())
+
+
+def test_pictures_of_equal_names_are_told_apart_by_their_folders(road, predict, tmp_path):
+    first, second, _ = sorted((road / "frames").iterdir())[:3]
+    for folder, picture in (("dA", first), ("dB", second)):
+        (tmp_path / folder / "img").mkdir(parents=True)
+        shutil.copy(picture, tmp_path / folder / "img" / "000000.png")
+    flags = ["--coco", "--cvat", "--cvat-masks", "--no-overlay"]
+    predict("dA/img", "dB/img", "--out", tmp_path / "out", *flags)
+    names = ["dA/img/000000.png", "dB/img/000000.png"]
+    document = json.loads((tmp_path / "out/coco.json").read_text())
+    assert [image["file_name"] for image in document["images"]] == names
+    assert list(cvat.read_document(tmp_path / "out/cvat/annotations.xml")) == names
+    assert all((tmp_path / "out/cvat-masks/SegmentationClass" / name).exists() for name in names)
 
 
 def test_a_video_is_placed_by_its_clock(road, predict, tmp_path):

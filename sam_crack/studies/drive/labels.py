@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -59,7 +60,7 @@ def _frames(
     folder: Path, records: Iterable[Record], sources: Sequence[Source]
 ) -> Iterator[labels.LabelledFrame]:
     """Yield one frame at a time, its pixels from the mask that was written."""
-    files = {source.name: source.file for source in sources}
+    files = _own_names([source for source in sources if not source.is_video])
     for place, record in enumerate(records):
         mask = _mask(folder / "masks" / f"{record['name']}.png")
         seeds = [
@@ -86,6 +87,19 @@ def _mask(path: Path) -> NDArray[np.uint8]:
             "remove the frame's line from frames.jsonl and repeat with --continue",
         )
     return np.asarray(mask, np.uint8)
+
+
+def _own_names(pictures: Sequence[Source]) -> dict[str, str]:
+    """Return picture to its owner's name for it, from the folder that all lie in if two are alike.
+
+    Annotation tools find a picture by its name, on disks that may ignore case.
+    """
+    files = [picture.file for picture in pictures]
+    if len({file.casefold() for file in files}) < len(files):
+        paths = [Path(os.path.normpath(picture.path.absolute())) for picture in pictures]
+        home = os.path.commonpath([path.parent for path in paths])
+        files = [path.relative_to(home).as_posix() for path in paths]
+    return {picture.name: file for picture, file in zip(pictures, files, strict=True)}
 
 
 def _file(record: Record, files: Mapping[str, str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,8 +26,10 @@ from sam_crack.measure.place import unproject
 from sam_crack.measure.polyline import simplify
 from sam_crack.measure.road_camera import RoadCamera
 from sam_crack.measure.road_lines import RoadLine
-from sam_crack.measure.sections import COLUMNS, measure_sections
-from sam_crack.measure.track import Placer, Pose, Route, Shot, exif_track, read_track
+from sam_crack.measure.sections import COLUMNS, measure_sections, road_seen
+from sam_crack.measure.shots import Shot
+from sam_crack.measure.track import Placer, Pose, Route
+from sam_crack.measure.track_file import exif_track, read_track
 from sam_crack.report.geo import Feature, write_geojson
 from sam_crack.report.geopackage import write_geopackage
 from sam_crack.report.qgis import crack_style
@@ -35,6 +37,7 @@ from sam_crack.report.qgis import crack_style
 Record = dict[str, Any]
 Records = Callable[[], Iterable[Record]]
 MAP_FILES = ("sections.csv", "cracks.geojson", "cracks.qml", "sections.geojson", "drive.gpkg")
+KEPT = "--continue keeps frames that are done"
 SIMPLEST_M = 0.02
 """Bends below two centimetres are not drawn on a map."""
 
@@ -55,6 +58,11 @@ class DriveMap:
     cracks: list[RoadCrack]
     sections: list[dict[str, object]]
 
+    @property
+    def seen(self) -> list[tuple[float, float]]:
+        """Stretches of the road that were seen, in metres along the track."""
+        return road_seen(self.sightings)
+
     def lat_lon(self, east_north: np.ndarray[Any, Any]) -> list[tuple[float, float]]:
         """Turn places on the plane into latitudes and longitudes."""
         pairs = unproject(east_north, origin=self.route.origin).tolist()
@@ -62,15 +70,19 @@ class DriveMap:
 
 
 def make_placer(options: PredictOptions, stream: FrameStream) -> Placer | None:
-    """Read the track that was named."""
+    """Read the track that was named; one on which no picture can lie is refused at once."""
     if not options.track:
         return None
-    if options.track == "exif":
-        shots = [Shot(name=s.name, source=s.path, clock_s=None) for s in stream.sources]
-        route = Route(exif_track(shots))
-    else:
-        route = Route(read_track(Path(options.track)))
-    return Placer(route, offset_s=options.time_offset)
+    shots = [
+        Shot(name=s.name, source=s.path, clock_s=None, file=s.file)
+        for s in stream.sources
+        if not s.is_video
+    ]
+    track = exif_track(shots) if options.track == "exif" else read_track(Path(options.track))
+    placer = Placer(Route(track), shots, offset_s=options.time_offset)
+    if len(shots) == len(stream.sources) and not any(map(placer.pose, shots)):
+        raise _off_track(placer, [placer.time_s(shot) for shot in shots])
+    return placer
 
 
 def station_of(placer: Placer) -> Callable[[Moment], float | None]:
@@ -103,7 +115,7 @@ def map_drive(
             seen = _sighting(record, pose, camera.resized((height, width)))
             sightings.append(seen)
     if not poses:
-        raise _off_track(placer, [time for time in unplaced if time is not None])
+        raise _off_track(placer, unplaced)
     stepped = step_by_distance(sightings)
     cracks = take_inventory(stepped, scheme=options.scheme)
     rows = measure_sections(cracks, stepped, section=options.section, lane_m=options.lane_width)
@@ -112,23 +124,33 @@ def map_drive(
     )
 
 
-def _off_track(placer: Placer, times_s: Sequence[float]) -> BadInput:
-    """Say how far the times of the frames lie from those of the track."""
-    begins_s, ends_s = placer.route.track.time_s[[0, -1]].tolist()
-    if not times_s:
+def _off_track(placer: Placer, times_s: Iterable[float | None]) -> BadInput:
+    """Say how far the times of the frames lie from those of the track, or that they have none."""
+    track, known_s = placer.route.track, [time for time in times_s if time is not None]
+    begins_s, ends_s = track.time_s[[0, -1]].tolist()
+    if not known_s:
+        named = next(filter(None, track.names), None)
+        names = "has no column `frame`" if named is None else f"names others, such as {named!r}"
         return BadInput(
-            "not one frame lies on the track: the frames carry no time, and the track names none",
-            "pictures with a time in their EXIF, a video, or a track with a column `frame`",
-            "add to the track which frame was taken where, then repeat with --continue",
+            f"not one frame lies on the track: the frames carry no time, and the track {names}",
+            "pictures with a time in their EXIF, a video, or a track whose column `frame` holds "
+            "the file names of the pictures",
+            f"add to the track which frame was taken where; {KEPT}",
+        )
+    if any(begins_s <= time <= ends_s for time in known_s):
+        return BadInput(
+            "not one frame lies on the track: it does not move, or not in their time",
+            "a track of the drive with a point every 10 s",
+            f"name another track; {KEPT}",
         )
     lasts = " to ".join(_clock(time) for time in (begins_s, ends_s))
-    taken = " to ".join(_clock(time) for time in (min(times_s), max(times_s)))
-    offset_s = placer.offset_s + begins_s - min(times_s)
+    taken = " to ".join(_clock(time) for time in (min(known_s), max(known_s)))
+    offset_s = placer.offset_s + begins_s - min(known_s)
     return BadInput(
         f"not one frame lies on the track: it lasts from {lasts}, the frames from {taken}",
         "a track of the same time as the frames",
-        f"repeat with --continue and --time-offset {offset_s:.0f}, which lets both "
-        "begin together; whole hours are a time zone",
+        f"repeat with --time-offset {offset_s:.0f}, which lets both begin together; "
+        f"whole hours are a time zone; {KEPT}",
     )
 
 

@@ -66,6 +66,7 @@ def write_drive_page(
         track=_track(drive) if drive else (),
         cracks=_courses(drive) if drive else (),
         sections=drive.sections if drive else (),
+        seen=drive.seen if drive else (),
         problems=_problems(summary),
         footer=f"sam-crack {__version__}, settings {summary['config'][:12]}, base weights "
         f"{summary['base_sha256'][:12]}",

@@ -173,8 +173,8 @@ def _say_result(folder: Path, summary: dict[str, Any], console: Console) -> None
     if "road_cracks" in summary:
         console.say(
             f"on the road: {counted(summary['road_cracks'], 'crack')}, "
-            f"{summary['road_length_m']:,.1f} m, each counted once, fragments put together; "
-            f"{summary['frames_placed']:,} of {summary['frames']:,} frames "
-            "lie on the track"
+            f"{summary['road_length_m']:,.1f} m, each counted once and with the pieces that "
+            f"--min-length leaves out of frames; {summary['frames_placed']:,} of "
+            f"{summary['frames']:,} frames lie on the track"
         )
     console.say(f"masks, overlays, tables and report: {folder}")
