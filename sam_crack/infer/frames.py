@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +67,10 @@ class Source:
     file: str
     """Relative path that it was asked for by, with suffix: what its owner calls it."""
     is_video: bool
+    real: str
+    """Where the file lies, whole and with links followed."""
+    size_bytes: int
+    """How large it was when it was found."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,13 +174,17 @@ class FrameStream:
         self.errors.append(FrameError(name=source.name, source=source.path, reason=reason, key=key))
 
 
-def open_frames(paths: Iterable[Path], *, exclude: Path | None = None) -> FrameStream:
+def open_frames(
+    paths: Iterable[Path], *, exclude: Path | None = None, known: Mapping[str, str] | None = None
+) -> FrameStream:
     """Find what paths stand for: files, folders with all below them, globs and lists.
 
     Args:
         paths: Images, videos, folders, patterns such as `drive/*.jpg`, `.txt` lists, or `-`.
         exclude: Nothing below this folder is read: it is to be written to.
+        known: Files, links followed, to the names that they were given before, and keep.
     """
+    known = known or {}
     found = find_files(paths, exclude=exclude)
     files = [one for one in found if not one.reason]
     if not files:
@@ -186,12 +194,27 @@ def open_frames(paths: Iterable[Path], *, exclude: Path | None = None) -> FrameS
         for number, one in enumerate(one for one in found if one.reason)
     ]
     videos = [is_video(one.path) for one in files]
-    names = unique_names([one.name for one in files], folders=videos)
+    kept = {n: known[str(one.real)] for n, one in enumerate(files) if str(one.real) in known}
+    names = unique_names([one.name for one in files], folders=videos, kept=kept)
     sources = [
-        Source(path=one.path, name=name, file=one.name, is_video=video)
+        Source(
+            path=one.path,
+            name=name,
+            file=one.name,
+            is_video=video,
+            real=str(one.real),
+            size_bytes=_size_bytes(one.real),
+        )
         for one, name, video in zip(files, names, videos, strict=True)
     ]
     return FrameStream(sources, errors)
+
+
+def _size_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # gone since it was found: reading it will say so
+        return 0
 
 
 def read_frame(path: Path) -> NDArray[np.uint8]:

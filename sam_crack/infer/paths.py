@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sam_crack.data.formats.images import IMAGE_SUFFIXES
@@ -27,6 +27,8 @@ class Found:
     """Relative path that its outputs are called after."""
     reason: str = ""
     """Why there is nothing to read; empty for a file."""
+    real: Path = Path()
+    """Where the file lies, links followed; as `find_files` returns it."""
 
 
 def find_files(paths: Iterable[Path], *, exclude: Path | None = None) -> list[Found]:
@@ -42,11 +44,14 @@ def find_files(paths: Iterable[Path], *, exclude: Path | None = None) -> list[Fo
     seen: set[Path] = set()
     kept = []
     for found in _all(paths):
+        if found.reason:
+            kept.append(found)
+            continue
         real = found.path.resolve()
-        if not found.reason and (real in seen or (outside and outside in real.parents)):
+        if real in seen or (outside and outside in real.parents):
             continue
         seen.add(real)
-        kept.append(found)
+        kept.append(replace(found, real=real))
     return kept
 
 

@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from sam_crack import durable
 from sam_crack.config.look_verbs import PredictOptions
 from sam_crack.config.runs import new_run_folder
 from sam_crack.errors import UsageError
-from sam_crack.infer.frame_log import FrameLog
+from sam_crack.infer.frame_log import FrameLog, read_index
 from sam_crack.infer.frames import FrameStream
 from sam_crack.infer.paths import LOG, RUN
 from sam_crack.infer.rows import write_csv, write_jsonl
@@ -99,6 +99,40 @@ def open_log(folder: Path, options: PredictOptions, settings: dict[str, object])
         )
     write_settings(folder / RUN, settings)
     return FrameLog(folder / LOG)
+
+
+def check_sources(before: Mapping[str, tuple[str, int]], stream: FrameStream) -> None:
+    """Refuse to continue without the files of before, or with others in their place.
+
+    More files may come; a video may have grown, as one does that was cut off and fetched again.
+    """
+    sources = {source.real: source for source in stream.sources}
+    names = {source.name: source.real for source in stream.sources}
+    for name, (file, size_bytes) in before.items():
+        source = sources.get(file)
+        if source is None:
+            raise UsageError(
+                f"{name} was made from {file}, which is not among the frames now"
+                + (f": {name} would be made from {names[name]}" if name in names else ""),
+                "--continue needs all files of before, and takes more",
+                "name their paths too, or choose another --out",
+            )
+        longer = source.size_bytes - size_bytes
+        if longer < 0 or (longer and not source.is_video):
+            raise UsageError(
+                f"{file} had {size_bytes:,} bytes when {name} was made from it, and has "
+                f"{source.size_bytes:,} now",
+                "--continue needs the files as they were",
+                "choose another --out",
+            )
+
+
+def sources_before(folder: Path, share: Share) -> dict[str, tuple[str, int]]:
+    """Return from which files the frames were made that are done; see `infer.frame_log.Index`."""
+    found = read_index(folder / LOG).sources
+    return found | (
+        read_index(part_file(folder, share, "jsonl")).sources if share.parts > 1 else {}
+    )
 
 
 def write_settings(path: Path, settings: dict[str, object]) -> None:

@@ -30,10 +30,12 @@ from sam_crack.model.checkpoint import load_checkpoint
 from sam_crack.model.segmenter import Segmenter
 from sam_crack.studies.drive.folder import (
     RUNS,
+    check_sources,
     choose_folder,
     open_log,
     problems_of,
     settings_of,
+    sources_before,
 )
 from sam_crack.studies.drive.map import make_placer, station_of
 from sam_crack.studies.drive.parts import lock_run, open_part, sum_up
@@ -49,7 +51,9 @@ def run_predict(options: PredictOptions, console: Console) -> dict[str, object]:
     check_options(options, share, console)
     camera = load_camera(options.camera) if options.camera else None
     device = choose_device(options.device, process=share.local)
-    stream = open_frames(options.paths, exclude=options.out or RUNS)
+    before = sources_before(options.out, share) if options.continue_ and options.out else {}
+    names = {file: name for name, (file, _) in before.items()}
+    stream = open_frames(options.paths, exclude=options.out or RUNS, known=names)
     placer = make_placer(options, stream)
     stream.wanted = parse_stride(options.stride, station_of(placer) if placer else None)
     stream.share = share
@@ -67,6 +71,7 @@ def run_predict(options: PredictOptions, console: Console) -> dict[str, object]:
         )
     folder = choose_folder(options, share)
     with lock_run(folder, share), _open(folder, options, settings, share) as log:
+        check_sources(log.sources, stream)
         known = len(log)
         for line in first_screen(stream, looker.window, options, threshold=threshold, known=known):
             console.say(line)
