@@ -99,3 +99,88 @@ def test_a_video_that_was_cut_off_goes_on_once_it_is_fetched_again(predict, tmp_
     clip.write_bytes(whole)
     code, summary, _ = predict(clip, "--out", out, "--continue")
     assert (code, summary["frames"]) == (0, 12)
+
+
+@pytest.mark.parametrize("run_json", [None, '{"verb": "train"}', "[]", "not json"])
+@pytest.mark.parametrize("flag", ["--overwrite", "--continue", "--no-video"])
+def test_a_folder_that_no_run_wrote_is_left_alone(drives, predict, tmp_path, run_json, flag):
+    mine = tmp_path / "mine"
+    write_frames(mine / "masks", "1.png")
+    (mine / "sections.csv").write_text("mine")
+    if run_json is not None:
+        (mine / "run.json").write_text(run_json)
+    before = everything(mine)
+    code, answer, _ = predict(drives[0], "--out", mine, flag)
+    assert code == 2
+    assert "no prediction run wrote what is in it" in answer["error"]
+    assert "--overwrite" not in answer["error"]
+    assert everything(mine) == before
+    assert not (mine / "run.lock").exists()
+
+
+def test_hidden_files_make_no_folder_used(drives, predict, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/.run.json.x1").write_text("half")
+    assert predict(drives[0], "--out", tmp_path / "out", "--continue")[0] == 0
+
+
+def write_used(predict, frames, tmp_path):
+    predict(frames, "--out", tmp_path / "used")
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/notes.txt").write_text("mine")
+
+
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (["--out", "used"], "add --continue to go on, --overwrite"),
+        (["--out", "file"], "file is a file"),
+        (["--out", "mine"], "no prediction run wrote"),
+        (["--out", "used", "--continue"], "scale was 1 and is now auto"),
+        (["--out", "used", "--continue", "--overlap", "0.5"], "overlap was 0.125"),
+        (["--continue"], "--continue without --out"),
+    ],
+)
+def test_what_the_folder_forbids_is_told_before_anything_takes_long(
+    drives, predict, tmp_path, args, told, dry
+):
+    write_used(predict, drives[0], tmp_path)
+    Dark.seen = 0
+    before = sorted(tmp_path.rglob("*"))
+    code, answer, _ = predict(drives[0], *args, *dry, "--scale", "auto")
+    assert (code, Dark.seen) == (2, 0)
+    assert told in answer["error"]
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+def test_a_run_that_is_writing_is_seen_at_once(drives, predict, tmp_path, dry):
+    from sam_crack.train.state import FolderLock
+
+    predict(drives[0], "--out", tmp_path / "out")
+    Dark.seen = 0
+    with FolderLock(tmp_path / "out"):
+        code, answer, _ = predict(drives[0], "--out", tmp_path / "out", "--continue", *dry)
+    assert (code, Dark.seen) == (2, 0)
+    assert "another run is writing here" in answer["error"]
+
+
+def test_where_nothing_goes_on_is_told(drives, predict, tmp_path):
+    args = (drives[0], "--out", tmp_path / "new", "--continue")
+    for last in ("--dry-run", "--no-video"):
+        code, _, err = predict(*args, last)
+        assert (code, "no run in" in err) == (0, True)
+    assert "no run in" not in predict(*args)[2]
+
+
+def test_a_scale_that_was_found_is_not_searched_for_again(drives, predict, tmp_path):
+    args = (drives[0], "--out", tmp_path / "out", "--scale", "auto")
+    _, first, _ = predict(*args)
+    Dark.seen = 0
+    code, second, err = predict(*args, "--continue")
+    assert (code, Dark.seen) == (0, 0)
+    assert second["scale"] == first["scale"]
+    assert "as it was found when the run began" in err
+    assert predict(*args, "--continue", "--dry-run")[1]["done_before"] == 2

@@ -10,10 +10,10 @@ from sam_crack.console import Console
 from sam_crack.errors import BadInput
 from sam_crack.infer.rows import write_jsonl
 from sam_crack.measure.track import Placer
-from sam_crack.studies.drive.folder import write_tables
 from sam_crack.studies.drive.labels import write_labels
 from sam_crack.studies.drive.map import DriveMap, map_drive, write_map
 from sam_crack.studies.drive.report import write_drive_page
+from sam_crack.studies.drive.tables import write_tables
 from sam_crack.studies.drive.video import write_videos
 from sam_crack.studies.drive.writer import Writer
 

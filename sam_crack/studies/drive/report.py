@@ -25,8 +25,8 @@ from sam_crack.report import page
 from sam_crack.report.drive_page import WORST, Course, DriveFacts, drive_report
 from sam_crack.report.html import write_report
 from sam_crack.report.overlay import Frame, Label, draw_overlay, thumbnail
-from sam_crack.studies.drive.folder import problems_of
 from sam_crack.studies.drive.map import DriveMap, Records, crack_features
+from sam_crack.studies.drive.tables import problems_of
 
 FULL_PX, THUMBNAIL_PX = 1600, 480
 MAX_LABELS, SHORTEST_LABEL_MM = 5, 500
