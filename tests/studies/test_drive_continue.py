@@ -184,3 +184,35 @@ def test_a_scale_that_was_found_is_not_searched_for_again(drives, predict, tmp_p
     assert second["scale"] == first["scale"]
     assert "as it was found when the run began" in err
     assert predict(*args, "--continue", "--dry-run")[1]["done_before"] == 2
+
+
+def names_in(folder):
+    return {path.name for path in folder.iterdir()} - {"run.lock"}
+
+
+def test_labels_that_are_not_made_anew_are_removed(drives, predict, tmp_path):
+    first, out = drives[0], tmp_path / "out"
+    predict(first, "--out", out, "--coco", "--cvat", "--cvat-masks", "--video")
+    made = {"coco.json", "cvat", "cvat-masks", "pictures.mp4"}
+    assert made < names_in(out)
+    write_frames(first, "000002.jpg")
+    code, _, err = predict(first, "--out", out, "--continue", "--no-report")
+    assert code == 0
+    assert "coco.json, cvat, cvat-masks, pictures.mp4, report.html" in err
+    assert names_in(out) == {
+        *("masks", "overlays", "run.json", "frames.jsonl"),
+        *("cracks.jsonl", "cracks.csv", "errors.jsonl", "summary.json"),
+    }
+
+
+def test_a_map_that_is_not_made_anew_is_removed(drives, predict, tmp_path):
+    track = tmp_path / "t.csv"
+    track.write_text("time,lat,lon\n0,48,9\n1,48.001,9\n2,48.002,9\n")
+    args = (write_clip(tmp_path / "v.avi", 6), "--out", tmp_path / "out", "--track", track)
+    assert predict(*args)[0] == 0
+    mapped = {"sections.csv", "cracks.geojson", "cracks.qml", "sections.geojson"}
+    assert mapped < names_in(tmp_path / "out")
+    code, _, err = predict(*args, "--continue", "--time-offset", "7200")
+    assert code == 3
+    assert "cracks.geojson, cracks.qml, sections.csv, sections.geojson" in err
+    assert not mapped & names_in(tmp_path / "out")

@@ -18,8 +18,8 @@ TABLES = ("cracks.jsonl", "cracks.csv", "errors.jsonl", "summary.json", "report.
 DRIVE_FILES = (*TABLES, PICTURES, *LABEL_FILES, *MAP_FILES)
 
 
-def outputs_of(options: PredictOptions, stream: FrameStream) -> list[str]:
-    """Name what is written for each frame and for the whole drive."""
+def outputs_of(options: PredictOptions, stream: FrameStream, *, mapped: bool) -> list[str]:
+    """Name what is written for each frame and for the whole drive, which lies on a map or not."""
     videos = sum(source.is_video for source in stream.sources)
     asked = {
         "masks/": True,
@@ -32,10 +32,28 @@ def outputs_of(options: PredictOptions, stream: FrameStream) -> list[str]:
         "cvat-masks/": options.cvat_masks,
     }
     unasked = {"report.html": not options.report, "drive.gpkg": not options.gpkg}
-    files = (*TABLES, LOG, *(MAP_FILES if options.track else ()))
+    files = (*TABLES, LOG, *(MAP_FILES if mapped else ()))
     return [name for name, wanted in asked.items() if wanted] + [
         name for name in files if not unasked.get(name)
     ]
+
+
+def remove_stale(folder: Path, written: list[str]) -> list[str]:
+    """Remove what was made of the drive before and will not be now, as it told of fewer frames.
+
+    Args:
+        folder: Of the run.
+        written: What is made now, as `outputs_of` names it.
+
+    Returns:
+        The names of what was there.
+    """
+    stale = {*DRIVE_FILES, *DRIVE_FOLDERS} - {name.rstrip("/") for name in written}
+    found = sorted(name for name in stale if (folder / name).exists())
+    for name in found:
+        path = folder / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return found
 
 
 def clear(folder: Path) -> None:

@@ -149,7 +149,8 @@ def rehearse(
         )
     )
     out = str(options.out or RUNS / "NAME-N")
-    console.say(f"would write into {out}: {', '.join(outputs_of(options, stream))}")
+    outputs = outputs_of(options, stream, mapped=bool(options.track))
+    console.say(f"would write into {out}: {', '.join(outputs)}")
     for error in stream.errors[:5]:
         console.warn(error.reason)
     return {
@@ -162,7 +163,7 @@ def rehearse(
         "seconds_per_frame": round(seconds, 3),
         "seconds": None if left is None else round(seconds * left, 1),
         "out": Path(out),
-        "outputs": outputs_of(options, stream),
+        "outputs": outputs,
         "errors": [error.row() for error in stream.errors],
         "exit_code": BadInput.exit_code * bool(stream.errors),
     }
