@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sam_crack.data.formats.images import opened, read_rgb
 from sam_crack.errors import BadInput
 from sam_crack.infer.names import unique_names
-from sam_crack.infer.paths import find_files, first_reason
+from sam_crack.infer.paths import STDIN, entries_of, find_files, first_reason, read_stdin
 from sam_crack.infer.share import Share
 from sam_crack.infer.video import Video, declared_frames, is_video
 
@@ -92,6 +92,8 @@ class FrameStream:
         """Keep what will be read."""
         self.sources = tuple(sources)
         self.errors = list(errors)
+        self.listed: tuple[str, ...] = ()
+        """What stdin named, which can be read only once."""
         self.wanted: Callable[[Moment], bool] = lambda _: True
         """Asked once for every frame, in order, whether it is looked at at all."""
         self.share = Share()
@@ -184,8 +186,9 @@ def open_frames(
         exclude: Nothing below this folder is read: it is to be written to.
         known: Files, links followed, to the names that they were given before, and keep.
     """
-    known = known or {}
-    found = find_files(paths, exclude=exclude)
+    paths, known = tuple(paths), known or {}
+    stdin = read_stdin() if STDIN in paths else b""
+    found = find_files(paths, exclude=exclude, stdin=stdin)
     files = [one for one in found if not one.reason]
     if not files:
         raise first_reason(found)
@@ -207,7 +210,9 @@ def open_frames(
         )
         for one, name, video in zip(files, names, videos, strict=True)
     ]
-    return FrameStream(sources, errors)
+    stream = FrameStream(sources, errors)
+    stream.listed = tuple(entries_of(stdin) or ())
+    return stream
 
 
 def _size_bytes(path: Path) -> int:

@@ -31,7 +31,14 @@ class Found:
     """Where the file lies, links followed; as `find_files` returns it."""
 
 
-def find_files(paths: Iterable[Path], *, exclude: Path | None = None) -> list[Found]:
+def read_stdin() -> bytes:
+    """Return what stands on stdin, as far as a list may go."""
+    return sys.stdin.buffer.read(LARGEST_LIST_BYTES + 1)
+
+
+def find_files(
+    paths: Iterable[Path], *, exclude: Path | None = None, stdin: bytes = b""
+) -> list[Found]:
     """Find files in the order given, each once; folders and patterns are sorted.
 
     Args:
@@ -39,11 +46,12 @@ def find_files(paths: Iterable[Path], *, exclude: Path | None = None) -> list[Fo
             lists of these, and `-` for such a list on stdin. In a folder, the outputs of earlier
             runs are passed over.
         exclude: Nothing below this folder is read: it is to be written to.
+        stdin: The list that `-` stands for.
     """
     outside = exclude.resolve() if exclude else None
     seen: set[Path] = set()
     kept = []
-    for found in _all(paths):
+    for found in _all(paths, stdin):
         if found.reason:
             kept.append(found)
             continue
@@ -55,10 +63,10 @@ def find_files(paths: Iterable[Path], *, exclude: Path | None = None) -> list[Fo
     return kept
 
 
-def _all(paths: Iterable[Path]) -> Iterator[Found]:
+def _all(paths: Iterable[Path], stdin: bytes) -> Iterator[Found]:
     for path in paths:
         if path == STDIN:
-            yield from _listed(sys.stdin.buffer.read(LARGEST_LIST_BYTES + 1), path, Path())
+            yield from _listed(stdin, path, Path())
         elif path.suffix.lower() == LIST_SUFFIX and path.is_file():
             with path.open("rb") as file:
                 yield from _listed(file.read(LARGEST_LIST_BYTES + 1), path, path.parent)
@@ -68,15 +76,11 @@ def _all(paths: Iterable[Path]) -> Iterator[Found]:
 
 def _listed(content: bytes, source: Path, base: Path) -> Iterator[Found]:
     """Yield what a list names, one path a line; its own words become the names."""
-    try:
-        lines = content.decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        lines = ["\0"]
-    if len(content) > LARGEST_LIST_BYTES or any("\0" in line for line in lines):
+    entries = entries_of(content)
+    if entries is None:
         reason = f"{source}: not a list: a path a line, UTF-8, at most {LARGEST_LIST_BYTES:,} bytes"
         yield Found(path=source, name=str(source), reason=reason)
         return
-    entries = [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
     if not entries:
         yield Found(path=source, name=str(source), reason=f"{source}: no path in this list")
     for entry in entries:
@@ -86,6 +90,22 @@ def _listed(content: bytes, source: Path, base: Path) -> Iterator[Found]:
             yield Found(path=path, name=entry, reason=reason)
         else:
             yield from _files_of(path, path.name if Path(entry).is_absolute() else entry)
+
+
+def entries_of(content: bytes) -> list[str] | None:
+    """Return the paths that a list names, without the quotes around them; None for no list."""
+    try:
+        lines = [line.strip() for line in content.decode("utf-8-sig").splitlines()]
+    except UnicodeDecodeError:
+        return None
+    if len(content) > LARGEST_LIST_BYTES or any("\0" in line for line in lines):
+        return None
+    return [_unquoted(line) for line in lines if line and not line.startswith("#")]
+
+
+def _unquoted(line: str) -> str:
+    quoted = len(line) > 2 and line[0] == line[-1] and line[0] in "\"'"
+    return line[1:-1] if quoted else line
 
 
 def _files_of(path: Path, name: str) -> Iterator[Found]:

@@ -62,7 +62,15 @@ def test_stdin_is_a_list_relative_to_here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = "\ufeffa/1.jpg\n2.jpg\n".encode()
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
-    assert named(Path("-")) == [("a/1.jpg", False), ("2.jpg", False)]
+    stream = open_frames([Path("-")])
+    assert [source.file for source in stream.sources] == ["a/1.jpg", "2.jpg"]
+    assert stream.listed == ("a/1.jpg", "2.jpg")
+
+
+def test_quotes_around_a_line_of_a_list_are_no_part_of_it(tmp_path):
+    touch(tmp_path, "nam/con.jpg", "a b/ .jpg", "x'.jpg")
+    path = write_list(tmp_path / "l.txt", '"nam/con.jpg"', " 'a b/ .jpg' ", "x'.jpg")
+    assert named(path) == [("nam/con.jpg", False), ("a b/ .jpg", False), ("x'.jpg", False)]
 
 
 @pytest.mark.parametrize("content", [b"\x00\x01\x02", b"\xff\xfe1\x00", b"", b"#\n", b"l.txt\n"])

@@ -66,6 +66,7 @@ def finish_drive(
             camera=writer.camera,
             drive=drive,
             summary=summary,
+            listed=writer.stream.listed,
         )
     summary |= {
         "seconds": round(seconds, 2),

@@ -8,6 +8,7 @@ from pathlib import Path
 from sam_crack.config.look_verbs import PredictOptions
 from sam_crack.infer.frames import FrameStream
 from sam_crack.infer.paths import LOG, RUN
+from sam_crack.studies.drive.command import PATHS, needs_list
 from sam_crack.studies.drive.labels import LABEL_FILES, LABEL_FOLDERS
 from sam_crack.studies.drive.map import MAP_FILES
 from sam_crack.studies.drive.video import PICTURES, VIDEO_FOLDER
@@ -15,7 +16,7 @@ from sam_crack.studies.drive.video import PICTURES, VIDEO_FOLDER
 FRAME_FOLDERS = ("masks", "overlays", "probabilities")
 DRIVE_FOLDERS = (VIDEO_FOLDER, *LABEL_FOLDERS)
 TABLES = ("cracks.jsonl", "cracks.csv", "errors.jsonl", "summary.json", "report.html")
-DRIVE_FILES = (*TABLES, PICTURES, *LABEL_FILES, *MAP_FILES)
+DRIVE_FILES = (*TABLES, PATHS, PICTURES, *LABEL_FILES, *MAP_FILES)
 
 
 def outputs_of(options: PredictOptions, stream: FrameStream, *, mapped: bool) -> list[str]:
@@ -27,6 +28,7 @@ def outputs_of(options: PredictOptions, stream: FrameStream, *, mapped: bool) ->
         "probabilities/": options.probabilities != "none",
         f"{VIDEO_FOLDER}/": options.video and videos > 0,
         PICTURES: options.video and videos < len(stream.sources),
+        PATHS: options.report and needs_list(options),
         "coco.json": options.coco,
         "cvat/": options.cvat,
         "cvat-masks/": options.cvat_masks,
