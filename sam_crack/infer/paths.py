@@ -50,16 +50,25 @@ def find_files(
     """
     outside = exclude.resolve() if exclude else None
     seen: set[Path] = set()
-    kept = []
+    kept, passed_over = [], False
     for found in _all(paths, stdin):
         if found.reason:
             kept.append(found)
             continue
         real = found.path.resolve()
-        if real in seen or (outside and outside in real.parents):
+        if outside and outside in real.parents:
+            passed_over = True
+            continue
+        if real in seen:
             continue
         seen.add(real)
         kept.append(replace(found, real=real))
+    if passed_over and not seen:
+        raise BadInput(
+            f"the frames lie inside --out ({exclude})",
+            "frames elsewhere: what is in that folder is taken for outputs",
+            "choose another --out",
+        )
     return kept
 
 
@@ -119,11 +128,15 @@ def _files_of(path: Path, name: str) -> Iterator[Found]:
         what = "no images or videos in this folder" if path.is_dir() else "no such file"
         yield Found(path=path, name=str(path), reason=f"{path}: {what}")
     for file, asked in found:
-        yield Found(path=file, name=asked)
+        reason = "" if file.is_file() else f"{file}: a link to a file that is gone"
+        yield Found(path=file, name=asked, reason=reason)
 
 
 def _below(folder: Path) -> list[tuple[Path, str]]:
-    """All images and videos below a folder, but hidden ones and those that a run has written."""
+    """All images and videos below a folder, but hidden ones and those that a run has written.
+
+    Links to what is gone are among them, to be listed as such.
+    """
     runs = {log.parent for log in folder.rglob(LOG) if (log.parent / RUN).is_file()} - {folder}
     return [
         (file, file.relative_to(folder).as_posix())
@@ -131,7 +144,7 @@ def _below(folder: Path) -> list[tuple[Path, str]]:
         if file.suffix.lower() in (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)
         and not any(part.startswith(".") for part in file.relative_to(folder).parts)
         and runs.isdisjoint(file.parents)
-        and file.is_file()
+        and (file.is_file() or (file.is_symlink() and not file.exists()))
     ]
 
 

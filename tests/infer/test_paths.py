@@ -111,3 +111,22 @@ def test_what_an_earlier_run_wrote_is_no_input_unless_it_is_named(tmp_path):
     touch(tmp_path, "a/2.jpg")
     assert named(tmp_path) == [("1.jpg", False), ("a/2.jpg", False)]
     assert named(tmp_path / "out") == [("masks/1.png", False)]
+
+
+def test_frames_inside_the_folder_to_write_to_are_told_of(tmp_path):
+    touch(tmp_path, "in/1.jpg", "2.jpg")
+    with pytest.raises(BadInput, match=r"the frames lie inside --out .*choose another --out"):
+        open_frames([tmp_path / "in", tmp_path / "gone.jpg"], exclude=tmp_path / "in")
+    assert named(tmp_path, exclude=tmp_path / "in") == [("2.jpg", False)]
+
+
+def test_links_to_what_is_gone_are_listed(tmp_path):
+    touch(tmp_path, "1.jpg")
+    (tmp_path / "2.jpg").symlink_to("gone.jpg")
+    (tmp_path / "3.jpg").symlink_to("3.jpg")
+    (tmp_path / "notes.md").symlink_to("gone.md")
+    stream = open_frames([tmp_path])
+    assert [source.name for source in stream.sources] == ["1"]
+    assert [error.reason for error in stream.errors] == [
+        f"{tmp_path}/{name}.jpg: a link to a file that is gone" for name in "23"
+    ]

@@ -186,6 +186,13 @@ def test_a_scale_that_was_found_is_not_searched_for_again(drives, predict, tmp_p
     assert predict(*args, "--continue", "--dry-run")[1]["done_before"] == 2
 
 
+def test_frames_inside_the_folder_to_write_to_are_named(drives, predict):
+    code, answer, _ = predict(drives[0], "--out", drives[0])
+    assert code == 3
+    assert "the frames lie inside --out" in answer["error"]
+    assert not (drives[0] / "run.lock").exists()
+
+
 def names_in(folder):
     return {path.name for path in folder.iterdir()} - {"run.lock"}
 
