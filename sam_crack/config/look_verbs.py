@@ -18,8 +18,8 @@ class PredictOptions:
     with the package. Example: runs/train/dnit-1."""
     paths: tuple[Path, ...]
     """Images, videos, folders with these below them (but not what an earlier run wrote there),
-    patterns in quotes, `.txt` lists (a path a line, relative to the list), or - for a list on
-    stdin. Example: drive/."""
+    patterns in quotes, `.txt` lists (a path a line, relative to the list; quotes around it are
+    no part of it), or - for a list on stdin. Example: drive/."""
     out: Path | None = None
     """Folder for masks, overlays and tables; empty makes runs/predict/NAME-N. Example: found."""
     threshold: Annotated[float, Range(0, 1)] | None = None
@@ -92,9 +92,10 @@ class PredictOptions:
     dry_run: bool = False
     """Say what would be done and how long it would take, and write nothing."""
     continue_: bool = False
-    """Go on where an earlier run into this folder stopped."""
+    """Go on where an earlier run into this folder stopped. All files that it has looked at must be
+    among the paths, as they were; more may be. A scale that it searched for is kept."""
     overwrite: bool = False
-    """Replace what an earlier run wrote into this folder."""
+    """Replace what an earlier run of predict wrote into this folder."""
 
 
 @dataclass(frozen=True, kw_only=True)

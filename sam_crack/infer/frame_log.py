@@ -8,11 +8,51 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sam_crack.errors import IntegrityError
 from sam_crack.infer.rows import aside
+
+
+@dataclass(eq=False)
+class Index:
+    """What a log holds: which frames, where their lines are, and the files that they came from."""
+
+    places: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+    """Frame to the name of its source, its number in that, and the place of its line."""
+    sources: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """Name of a source to its file, links followed, and the bytes that it then had."""
+    end: int = 0
+    """Where the last whole line ends."""
+
+    def note(self, record: Mapping[str, Any], place: int) -> None:
+        """Add the frame whose line stands at a place."""
+        source = sys.intern(record["source_name"])  # one text for all frames of a video
+        self.places[record["name"]] = (source, record["index"], place)
+        self.sources[source] = (sys.intern(record["source"]), record["source_bytes"])
+
+
+def read_index(path: Path) -> Index:
+    """Read the whole lines of a log, and change nothing; where there is none, it is empty."""
+    index = Index()
+    if not path.exists():
+        return index
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.endswith(b"\n"):
+                break
+            try:
+                index.note(json.loads(line), index.end)
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                raise IntegrityError(
+                    f"{path}: line {number} is damaged",
+                    "one JSON record per line, as it was written",
+                    "remove this line to predict its frame again",
+                ) from error
+            index.end += len(line)
+    return index
 
 
 class FrameLog:
@@ -26,28 +66,30 @@ class FrameLog:
             before: An earlier, whole log; its frames are done, too, but not given as records.
         """
         self.path = path
-        self._before: frozenset[str] = frozenset()
-        if before is not None and before.exists():
-            with FrameLog(before) as other:
-                self._before = frozenset(other._places)
-        self._places: dict[str, tuple[str, int, int]] = {}
+        self._before = Index() if before is None else read_index(before)
+        self._index = read_index(path)
         path.touch()
-        self._scan()
+        os.truncate(path, self._index.end)
         self._file = path.open("ab")
 
+    @property
+    def sources(self) -> dict[str, tuple[str, int]]:
+        """Name of every source to its file and the bytes that it had, as `Index` has them."""
+        return self._before.sources | self._index.sources
+
     def __contains__(self, name: object) -> bool:
-        return name in self._places or name in self._before
+        return name in self._index.places or name in self._before.places
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._index.places)
 
     def append(self, record: Mapping[str, Any]) -> None:
-        """Add the record of one frame; it needs `name`, `source_name` and `index`."""
+        """Add the record of one frame; it needs what `Index` notes."""
         line = json.dumps(record, separators=(",", ":"), allow_nan=False).encode() + b"\n"
         place = self._file.tell()
         self._file.write(line)
         self._file.flush()
-        self._note(record, place)
+        self._index.note(record, place)
 
     def records(self, sources: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Yield every record in the order of the stream, one in memory at a time."""
@@ -60,7 +102,7 @@ class FrameLog:
         order = {name: number for number, name in enumerate(sources)}
         ranked = sorted(
             ((order.get(source, len(order)), source, index), place)
-            for source, index, place in self._places.values()
+            for source, index, place in self._index.places.values()
         )
         with self.path.open("rb") as file:
             for rank, place in ranked:
@@ -75,27 +117,6 @@ class FrameLog:
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
-
-    def _note(self, record: Mapping[str, Any], place: int) -> None:
-        source = sys.intern(record["source_name"])  # one text for all frames of a video
-        self._places[record["name"]] = (source, record["index"], place)
-
-    def _scan(self) -> None:
-        place = 0
-        with self.path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if not line.endswith(b"\n"):
-                    break
-                try:
-                    self._note(json.loads(line), place)
-                except (ValueError, KeyError, TypeError, RecursionError) as error:
-                    raise IntegrityError(
-                        f"{self.path}: line {number} is damaged",
-                        "one JSON record per line, as it was written",
-                        "remove this line to predict its frame again",
-                    ) from error
-                place += len(line)
-        os.truncate(self.path, place)
 
 
 def merge_logs(target: Path, logs: Sequence[Path], sources: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sam_crack.data.formats.images import opened, read_rgb
 from sam_crack.errors import BadInput
 from sam_crack.infer.names import unique_names
-from sam_crack.infer.paths import find_files, first_reason
+from sam_crack.infer.paths import STDIN, entries_of, find_files, first_reason, read_stdin
 from sam_crack.infer.share import Share
 from sam_crack.infer.video import Video, declared_frames, is_video
 
@@ -67,6 +67,10 @@ class Source:
     file: str
     """Relative path that it was asked for by, with suffix: what its owner calls it."""
     is_video: bool
+    real: str
+    """Where the file lies, whole and with links followed."""
+    size_bytes: int
+    """How large it was when it was found."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +92,8 @@ class FrameStream:
         """Keep what will be read."""
         self.sources = tuple(sources)
         self.errors = list(errors)
+        self.listed: tuple[str, ...] = ()
+        """What stdin named, which can be read only once."""
         self.wanted: Callable[[Moment], bool] = lambda _: True
         """Asked once for every frame, in order, whether it is looked at at all."""
         self.share = Share()
@@ -170,14 +176,19 @@ class FrameStream:
         self.errors.append(FrameError(name=source.name, source=source.path, reason=reason, key=key))
 
 
-def open_frames(paths: Iterable[Path], *, exclude: Path | None = None) -> FrameStream:
+def open_frames(
+    paths: Iterable[Path], *, exclude: Path | None = None, known: Mapping[str, str] | None = None
+) -> FrameStream:
     """Find what paths stand for: files, folders with all below them, globs and lists.
 
     Args:
         paths: Images, videos, folders, patterns such as `drive/*.jpg`, `.txt` lists, or `-`.
         exclude: Nothing below this folder is read: it is to be written to.
+        known: Files, links followed, to the names that they were given before, and keep.
     """
-    found = find_files(paths, exclude=exclude)
+    paths, known = tuple(paths), known or {}
+    stdin = read_stdin() if STDIN in paths else b""
+    found = find_files(paths, exclude=exclude, stdin=stdin)
     files = [one for one in found if not one.reason]
     if not files:
         raise first_reason(found)
@@ -186,12 +197,29 @@ def open_frames(paths: Iterable[Path], *, exclude: Path | None = None) -> FrameS
         for number, one in enumerate(one for one in found if one.reason)
     ]
     videos = [is_video(one.path) for one in files]
-    names = unique_names([one.name for one in files], folders=videos)
+    kept = {n: known[str(one.real)] for n, one in enumerate(files) if str(one.real) in known}
+    names = unique_names([one.name for one in files], folders=videos, kept=kept)
     sources = [
-        Source(path=one.path, name=name, file=one.name, is_video=video)
+        Source(
+            path=one.path,
+            name=name,
+            file=one.name,
+            is_video=video,
+            real=str(one.real),
+            size_bytes=_size_bytes(one.real),
+        )
         for one, name, video in zip(files, names, videos, strict=True)
     ]
-    return FrameStream(sources, errors)
+    stream = FrameStream(sources, errors)
+    stream.listed = tuple(entries_of(stdin) or ())
+    return stream
+
+
+def _size_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # gone since it was found: reading it will say so
+        return 0
 
 
 def read_frame(path: Path) -> NDArray[np.uint8]:

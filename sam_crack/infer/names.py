@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
 _UNSAFE = re.compile(r"[^\w .+@=()-]")
@@ -14,20 +14,26 @@ _WRITTEN = (".png", ".jpg", ".mp4")  # of outputs: a folder `a.png` would stand 
 _MAX_BYTES = 200  # file systems allow 255 in a part, and suffixes are added
 
 
-def unique_names(wanted: Sequence[str], *, folders: Sequence[bool]) -> list[str]:
+def unique_names(
+    wanted: Sequence[str], *, folders: Sequence[bool], kept: Mapping[int, str] | None = None
+) -> list[str]:
     """Name every file after its relative path without suffix; doubles keep more of it.
 
     Args:
         wanted: Relative paths with suffix.
         folders: Whether the name becomes a folder, so that nothing else may lie in it.
+        kept: Place in `wanted` to the name that this file was given before, and keeps.
     """
     taken = _Taken()
-    names = []
-    for path, is_folder in zip(wanted, folders, strict=True):
-        name = next(name for name in _candidates(path) if not taken.clashes(name, is_folder))
-        taken.add(name, is_folder)
-        names.append(name)
-    return names
+    names = dict(kept or {})
+    for place, name in names.items():
+        taken.add(name, folders[place])
+    for place, (path, is_folder) in enumerate(zip(wanted, folders, strict=True)):
+        if place not in names:
+            name = next(name for name in _candidates(path) if not taken.clashes(name, is_folder))
+            taken.add(name, is_folder)
+            names[place] = name
+    return [names[place] for place in range(len(wanted))]
 
 
 def _candidates(path: str) -> Iterator[str]:

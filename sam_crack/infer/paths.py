@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sam_crack.data.formats.images import IMAGE_SUFFIXES
@@ -27,9 +27,18 @@ class Found:
     """Relative path that its outputs are called after."""
     reason: str = ""
     """Why there is nothing to read; empty for a file."""
+    real: Path = Path()
+    """Where the file lies, links followed; as `find_files` returns it."""
 
 
-def find_files(paths: Iterable[Path], *, exclude: Path | None = None) -> list[Found]:
+def read_stdin() -> bytes:
+    """Return what stands on stdin, as far as a list may go."""
+    return sys.stdin.buffer.read(LARGEST_LIST_BYTES + 1)
+
+
+def find_files(
+    paths: Iterable[Path], *, exclude: Path | None = None, stdin: bytes = b""
+) -> list[Found]:
     """Find files in the order given, each once; folders and patterns are sorted.
 
     Args:
@@ -37,23 +46,36 @@ def find_files(paths: Iterable[Path], *, exclude: Path | None = None) -> list[Fo
             lists of these, and `-` for such a list on stdin. In a folder, the outputs of earlier
             runs are passed over.
         exclude: Nothing below this folder is read: it is to be written to.
+        stdin: The list that `-` stands for.
     """
     outside = exclude.resolve() if exclude else None
     seen: set[Path] = set()
-    kept = []
-    for found in _all(paths):
+    kept, passed_over = [], False
+    for found in _all(paths, stdin):
+        if found.reason:
+            kept.append(found)
+            continue
         real = found.path.resolve()
-        if not found.reason and (real in seen or (outside and outside in real.parents)):
+        if outside and outside in real.parents:
+            passed_over = True
+            continue
+        if real in seen:
             continue
         seen.add(real)
-        kept.append(found)
+        kept.append(replace(found, real=real))
+    if passed_over and not seen:
+        raise BadInput(
+            f"the frames lie inside --out ({exclude})",
+            "frames elsewhere: what is in that folder is taken for outputs",
+            "choose another --out",
+        )
     return kept
 
 
-def _all(paths: Iterable[Path]) -> Iterator[Found]:
+def _all(paths: Iterable[Path], stdin: bytes) -> Iterator[Found]:
     for path in paths:
         if path == STDIN:
-            yield from _listed(sys.stdin.buffer.read(LARGEST_LIST_BYTES + 1), path, Path())
+            yield from _listed(stdin, path, Path())
         elif path.suffix.lower() == LIST_SUFFIX and path.is_file():
             with path.open("rb") as file:
                 yield from _listed(file.read(LARGEST_LIST_BYTES + 1), path, path.parent)
@@ -63,15 +85,11 @@ def _all(paths: Iterable[Path]) -> Iterator[Found]:
 
 def _listed(content: bytes, source: Path, base: Path) -> Iterator[Found]:
     """Yield what a list names, one path a line; its own words become the names."""
-    try:
-        lines = content.decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        lines = ["\0"]
-    if len(content) > LARGEST_LIST_BYTES or any("\0" in line for line in lines):
+    entries = entries_of(content)
+    if entries is None:
         reason = f"{source}: not a list: a path a line, UTF-8, at most {LARGEST_LIST_BYTES:,} bytes"
         yield Found(path=source, name=str(source), reason=reason)
         return
-    entries = [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
     if not entries:
         yield Found(path=source, name=str(source), reason=f"{source}: no path in this list")
     for entry in entries:
@@ -81,6 +99,22 @@ def _listed(content: bytes, source: Path, base: Path) -> Iterator[Found]:
             yield Found(path=path, name=entry, reason=reason)
         else:
             yield from _files_of(path, path.name if Path(entry).is_absolute() else entry)
+
+
+def entries_of(content: bytes) -> list[str] | None:
+    """Return the paths that a list names, without the quotes around them; None for no list."""
+    try:
+        lines = [line.strip() for line in content.decode("utf-8-sig").splitlines()]
+    except UnicodeDecodeError:
+        return None
+    if len(content) > LARGEST_LIST_BYTES or any("\0" in line for line in lines):
+        return None
+    return [_unquoted(line) for line in lines if line and not line.startswith("#")]
+
+
+def _unquoted(line: str) -> str:
+    quoted = len(line) > 2 and line[0] == line[-1] and line[0] in "\"'"
+    return line[1:-1] if quoted else line
 
 
 def _files_of(path: Path, name: str) -> Iterator[Found]:
@@ -94,11 +128,15 @@ def _files_of(path: Path, name: str) -> Iterator[Found]:
         what = "no images or videos in this folder" if path.is_dir() else "no such file"
         yield Found(path=path, name=str(path), reason=f"{path}: {what}")
     for file, asked in found:
-        yield Found(path=file, name=asked)
+        reason = "" if file.is_file() else f"{file}: a link to a file that is gone"
+        yield Found(path=file, name=asked, reason=reason)
 
 
 def _below(folder: Path) -> list[tuple[Path, str]]:
-    """All images and videos below a folder, but hidden ones and those that a run has written."""
+    """All images and videos below a folder, but hidden ones and those that a run has written.
+
+    Links to what is gone are among them, to be listed as such.
+    """
     runs = {log.parent for log in folder.rglob(LOG) if (log.parent / RUN).is_file()} - {folder}
     return [
         (file, file.relative_to(folder).as_posix())
@@ -106,7 +144,7 @@ def _below(folder: Path) -> list[tuple[Path, str]]:
         if file.suffix.lower() in (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)
         and not any(part.startswith(".") for part in file.relative_to(folder).parts)
         and runs.isdisjoint(file.parents)
-        and file.is_file()
+        and (file.is_file() or (file.is_symlink() and not file.exists()))
     ]
 
 

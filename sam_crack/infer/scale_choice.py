@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import assert_never
+from typing import Any, assert_never
 
 from sam_crack.console import Console
 from sam_crack.data.opening import open_samples
@@ -36,6 +36,8 @@ class Known:
     """Camera of the frames."""
     few: Callable[[], Iterable[tuple[str, Image]]]
     """A few frames with their names; called only where they are needed."""
+    before: Mapping[str, Any] | None = None
+    """What a search found when the run that now goes on began."""
 
 
 def choose_scale(
@@ -50,6 +52,9 @@ def choose_scale(
             return by_factor(predictor, choice.factor), {"asked": asked, "factor": choice.factor}
         case "camera" | "strips":
             return _by_camera(choice, predictor, known, console)
+        case "calibrate" | "auto" if known.before is not None:
+            console.say(f"scale {known.before['factor']:.3g}, as it was found when the run began")
+            return by_factor(predictor, known.before["factor"]), dict(known.before)
         case "calibrate":
             assert choice.folder is not None
             return _by_labels(choice.folder, predictor, console)
@@ -57,6 +62,17 @@ def choose_scale(
             return _by_agreement(predictor, known, console)
         case _:
             assert_never(choice.kind)
+
+
+def searched_scale(choice: ScaleChoice) -> dict[str, object]:
+    """Return what of `scale_settings` is known before a search, which takes long; else nothing."""
+    match choice.kind:
+        case "auto":
+            return {"scale": "auto"}
+        case "calibrate":
+            return {"scale": f"calibrate:{choice.folder}"}
+        case _:
+            return {}
 
 
 def scale_settings(facts: Mapping[str, object]) -> dict[str, object]:

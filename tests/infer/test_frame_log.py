@@ -10,6 +10,8 @@ def record(source, index):
     return {
         "name": f"{source}/{index}",
         "source_name": source,
+        "source": f"/drive/{source}",
+        "source_bytes": 9,
         "index": index,
         "value": "ü" * index,
     }

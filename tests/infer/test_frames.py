@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sam_crack.data.formats.images import read_rgb
 from sam_crack.errors import BadInput
 from sam_crack.infer.frames import open_frames, read_frame
 
@@ -85,6 +86,24 @@ def test_truncated_images_are_listed_and_the_others_still_come(tmp_path, suffix,
     assert [frame.name for frame in frames] == ["a", "c"]
     assert [error.name for error in stream.errors] == ["b"]
     assert "b" + suffix in stream.errors[0].reason
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda _: b"", "it is empty"),
+        (lambda _: b"<html>not found</html>", "it is no picture of the kinds that are read"),
+        (lambda whole: whole[: len(whole) // 2], "it is cut short"),
+        (lambda whole: whole[:60] + b"damage" * 9 + whole[114:], "it is damaged"),
+    ],
+)
+def test_what_is_wrong_with_a_picture_is_told_in_plain_words(tmp_path, spoil, told):
+    path = picture(tmp_path / "x.png", size=(200, 300))
+    path.write_bytes(spoil(path.read_bytes()))
+    with pytest.raises(BadInput) as caught:
+        read_rgb(path)
+    assert str(caught.value).startswith(f"{path}: cannot be decoded: {told}")
+    assert "Error" not in str(caught.value)
 
 
 def test_missing_paths_are_listed(tmp_path):

@@ -67,3 +67,9 @@ def test_what_is_written_under_the_names_never_meets(wanted):
 def test_long_names_fit_file_systems(text):
     (name,) = names(text)
     assert all(len(part.encode()) <= 210 for part in name.split("/"))
+
+
+def test_names_of_before_are_kept_and_given_to_no_other():
+    wanted = ["1.jpg", "1.png", "1/x.jpg"]
+    given = unique_names(wanted, folders=[False] * 3, kept={1: "1"})
+    assert given == ["1_jpg", "1", "1/x"]

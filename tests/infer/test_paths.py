@@ -62,7 +62,15 @@ def test_stdin_is_a_list_relative_to_here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = "\ufeffa/1.jpg\n2.jpg\n".encode()
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
-    assert named(Path("-")) == [("a/1.jpg", False), ("2.jpg", False)]
+    stream = open_frames([Path("-")])
+    assert [source.file for source in stream.sources] == ["a/1.jpg", "2.jpg"]
+    assert stream.listed == ("a/1.jpg", "2.jpg")
+
+
+def test_quotes_around_a_line_of_a_list_are_no_part_of_it(tmp_path):
+    touch(tmp_path, "nam/con.jpg", "a b/ .jpg", "x'.jpg")
+    path = write_list(tmp_path / "l.txt", '"nam/con.jpg"', " 'a b/ .jpg' ", "x'.jpg")
+    assert named(path) == [("nam/con.jpg", False), ("a b/ .jpg", False), ("x'.jpg", False)]
 
 
 @pytest.mark.parametrize("content", [b"\x00\x01\x02", b"\xff\xfe1\x00", b"", b"#\n", b"l.txt\n"])
@@ -103,3 +111,22 @@ def test_what_an_earlier_run_wrote_is_no_input_unless_it_is_named(tmp_path):
     touch(tmp_path, "a/2.jpg")
     assert named(tmp_path) == [("1.jpg", False), ("a/2.jpg", False)]
     assert named(tmp_path / "out") == [("masks/1.png", False)]
+
+
+def test_frames_inside_the_folder_to_write_to_are_told_of(tmp_path):
+    touch(tmp_path, "in/1.jpg", "2.jpg")
+    with pytest.raises(BadInput, match=r"the frames lie inside --out .*choose another --out"):
+        open_frames([tmp_path / "in", tmp_path / "gone.jpg"], exclude=tmp_path / "in")
+    assert named(tmp_path, exclude=tmp_path / "in") == [("2.jpg", False)]
+
+
+def test_links_to_what_is_gone_are_listed(tmp_path):
+    touch(tmp_path, "1.jpg")
+    (tmp_path / "2.jpg").symlink_to("gone.jpg")
+    (tmp_path / "3.jpg").symlink_to("3.jpg")
+    (tmp_path / "notes.md").symlink_to("gone.md")
+    stream = open_frames([tmp_path])
+    assert [source.name for source in stream.sources] == ["1"]
+    assert [error.reason for error in stream.errors] == [
+        f"{tmp_path}/{name}.jpg: a link to a file that is gone" for name in "23"
+    ]

@@ -175,6 +175,13 @@ def test_an_interrupt_leaves_whole_outputs_and_can_go_on(frames, predict, tmp_pa
     assert everything(out) == everything(whole)
 
 
+def test_an_interrupt_names_the_folder_that_the_run_chose(frames, predict, tmp_path):
+    Dark.stop_at = 5
+    code, answer, _ = predict(frames)
+    assert code == 130
+    assert "with --continue and --out runs/predict/model-1 to go on" in answer["error"]
+
+
 def test_a_camera_gives_millimetres(frames, predict, tmp_path):
     camera = Camera(height_m=1.4, pitch_deg=35, focal_px=500, size=(360, 520))
     camera.save(tmp_path / "camera.json")  # twice the frames' size: the same view

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from sam_crack.errors import BadInput, SamCrackError
 
@@ -60,10 +60,32 @@ def opened(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> Iterator[Im
         raise
     except Exception as error:  # decoders raise a dozen types on damaged files
         raise BadInput(
-            f"{path}: cannot be decoded ({type(error).__name__}: {error})",
+            f"{path}: cannot be decoded: {_in_words(path, error)}",
             "an undamaged PNG, JPEG, TIFF, BMP, WebP, PPM or GIF",
             "fetch the file again, or remove it",
         ) from error
+
+
+class _NoClasses(ValueError):
+    """Numbers that this package gives no meaning."""
+
+
+def _in_words(path: Path, error: Exception) -> str:
+    """Say what is wrong with a picture without the words of a decoder."""
+    match error:
+        case UnidentifiedImageError():
+            none = "it is no picture of the kinds that are read, or its beginning is damaged"
+            return none if path.stat().st_size else "it is empty"
+        case MemoryError():
+            return "there is too little memory for it"
+        case _NoClasses():
+            return str(error)
+        case OSError(strerror=str(why)):  # of the system, not of a decoder
+            return why
+        case _ if "truncated" in str(error).lower():
+            return "it is cut short"
+        case _:
+            return "it is damaged"
 
 
 def _refuse_size(path: Path, size: tuple[int, int], max_megapixels: float) -> None:
@@ -138,7 +160,7 @@ def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
 def _deep_to_rgb(values: NDArray[np.integer]) -> NDArray[np.uint8]:
     """Scale more than 8 bits of grey to three equal 8-bit channels."""
     if values.dtype.kind == "f":
-        raise ValueError("a picture of floating-point numbers")
+        raise _NoClasses("it holds floating-point numbers")
     peak = max(int(values.max()), 0)
     bits = next(bits for bits in (8, 10, 12, 14, 16, 32) if peak < 2**bits)
     grey = (np.clip(values, 0, None).astype(np.uint32) >> (bits - 8)).astype(np.uint8)
@@ -176,7 +198,7 @@ def _stored(image: Image.Image, *, as_colours: bool) -> tuple[NDArray[np.integer
     """Return the numbers of a picture by its mode."""
     mode = image.mode
     if mode == "F":
-        raise ValueError("floating-point numbers instead of classes")
+        raise _NoClasses("it holds floating-point numbers instead of classes")
     if mode.startswith("I"):
         return np.asarray(image).astype(np.int32), "grey"
     if as_colours:

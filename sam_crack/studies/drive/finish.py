@@ -10,10 +10,11 @@ from sam_crack.console import Console
 from sam_crack.errors import BadInput
 from sam_crack.infer.rows import write_jsonl
 from sam_crack.measure.track import Placer
-from sam_crack.studies.drive.folder import write_tables
 from sam_crack.studies.drive.labels import write_labels
 from sam_crack.studies.drive.map import DriveMap, map_drive, write_map
+from sam_crack.studies.drive.outputs import outputs_of, remove_stale
 from sam_crack.studies.drive.report import write_drive_page
+from sam_crack.studies.drive.tables import write_tables
 from sam_crack.studies.drive.video import write_videos
 from sam_crack.studies.drive.writer import Writer
 
@@ -40,10 +41,6 @@ def finish_drive(
     folder, options = writer.folder, writer.options
     summary = write_tables(folder, writer.log, writer.stream) | facts
     sources = [source.name for source in writer.stream.sources]
-    write_labels(folder, lambda: writer.log.records(sources), options, writer.stream.sources)
-    if options.video:
-        rate = options.video_rate
-        write_videos(folder, lambda: writer.log.records(sources), rate=rate, console=console)
     drive: DriveMap | None = None
     if placer is not None and len(writer.log):
         try:
@@ -52,8 +49,15 @@ def finish_drive(
             trouble = {"name": "", "source": options.track, "reason": str(error)}
             summary["errors"].append(trouble)
             write_jsonl(folder / "errors.jsonl", summary["errors"])
-        else:
-            summary |= write_map(folder, drive, options)
+    written = outputs_of(options, writer.stream, mapped=drive is not None)
+    if stale := remove_stale(folder, written):
+        console.say(f"removed, as the run before made it and this one does not: {', '.join(stale)}")
+    if drive is not None:
+        summary |= write_map(folder, drive, options)
+    write_labels(folder, lambda: writer.log.records(sources), options, writer.stream.sources)
+    if options.video:
+        rate = options.video_rate
+        write_videos(folder, lambda: writer.log.records(sources), rate=rate, console=console)
     if options.report:
         write_drive_page(
             folder,
@@ -62,6 +66,7 @@ def finish_drive(
             camera=writer.camera,
             drive=drive,
             summary=summary,
+            listed=writer.stream.listed,
         )
     summary |= {
         "seconds": round(seconds, 2),

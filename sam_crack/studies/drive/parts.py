@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sam_crack import durable
+from sam_crack.config.look_verbs import PredictOptions
 from sam_crack.console import Console
 from sam_crack.errors import IntegrityError, UsageError
 from sam_crack.infer.frame_log import FrameLog, merge_logs
@@ -20,14 +21,16 @@ from sam_crack.infer.share import Share
 from sam_crack.measure.track import Placer
 from sam_crack.studies.drive.finish import finish_drive
 from sam_crack.studies.drive.folder import (
-    PART,
+    LOCK,
+    check_folder,
     check_same,
     part_file,
     parts_in,
     remove_parts,
-    sweep,
+    settings_before,
     write_settings,
 )
+from sam_crack.studies.drive.outputs import sweep
 from sam_crack.studies.drive.writer import Writer
 from sam_crack.train.state import FolderLock
 
@@ -41,30 +44,25 @@ def lock_run(folder: Path, share: Share) -> FolderLock:
     return FolderLock(folder, part_file(folder, share, "lock").name)
 
 
+def check_unlocked(folder: Path, share: Share) -> None:
+    """Refuse a folder, or a part of it, that another process is writing to; change nothing."""
+    path = folder / LOCK if share.parts == 1 else part_file(folder, share, "lock")
+    if path.exists():
+        with lock_run(folder, share):
+            pass
+
+
 def open_part(
-    folder: Path, settings: dict[str, object], share: Share, *, continued: bool
+    folder: Path, options: PredictOptions, settings: dict[str, object], share: Share
 ) -> FrameLog:
     """Begin or continue one part in the folder of all; the first to come describes the run."""
     with _whole_folder(folder):
-        others = parts_in(folder) - {share.parts}
-        if others:
-            raise UsageError(
-                f"{folder} is shared out in {min(others)} parts",
-                f"not in {share.parts}",
-                "go on with that number, or choose another --out",
-            )
-        strange = [path for path in folder.iterdir() if not _is_ours(path.name)]
-        if strange and not (folder / RUN).exists():
-            raise UsageError(f"{folder} is not empty", "a new folder", "choose another --out")
-        begun = part_file(folder, share, "jsonl").exists() or (folder / LOG).exists()
-        if begun and not continued:
-            raise UsageError(
-                f"{folder}: part {share.part} was begun before", "", "add --continue to go on"
-            )
-        if (folder / RUN).exists():
-            check_same(folder / RUN, settings)
-        else:
+        check_folder(folder, options, share)  # again: another run may have come first
+        before = settings_before(folder)
+        if before is None:
             write_settings(folder / RUN, settings)
+        else:
+            check_same(before, settings)
         part_file(folder, share, "json").unlink(missing_ok=True)
         return FrameLog(part_file(folder, share, "jsonl"), before=folder / LOG)
 
@@ -175,10 +173,6 @@ def _whole_folder(folder: Path, patience_s: float = PATIENCE_S) -> FolderLock:
             if time.monotonic() > until:
                 raise
         time.sleep(0.05)
-
-
-def _is_ours(name: str) -> bool:
-    return name == "run.lock" or name.startswith(".") or PART.fullmatch(name) is not None
 
 
 def _sources_sha256(stream: FrameStream) -> str:

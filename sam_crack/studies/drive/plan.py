@@ -15,13 +15,11 @@ from sam_crack.config.look_verbs import PredictOptions
 from sam_crack.console import Console, counted
 from sam_crack.errors import BadInput, UsageError
 from sam_crack.infer.frames import FrameStream
-from sam_crack.infer.paths import LOG
 from sam_crack.infer.prediction import Prediction
 from sam_crack.infer.share import Share
 from sam_crack.report.geopackage import need_geopackage
-from sam_crack.studies.drive.folder import RUNS, TABLES
-from sam_crack.studies.drive.map import MAP_FILES
-from sam_crack.studies.drive.video import PICTURES, VIDEO_FOLDER
+from sam_crack.studies.drive.folder import RUNS
+from sam_crack.studies.drive.outputs import outputs_of
 
 Looker = Callable[[Iterator[NDArray[np.uint8]]], Iterator[Prediction]]
 NEEDS = {  # what a setting says nothing without
@@ -37,6 +35,7 @@ def check_options(options: PredictOptions, share: Share, console: Console) -> No
 
     What merely changes nothing is warned of.
     """
+    _check_folder_options(options, share)
     for field in fields(options):
         need = NEEDS.get(field.name)
         if need and not getattr(options, need) and getattr(options, field.name) != field.default:
@@ -55,24 +54,20 @@ def check_options(options: PredictOptions, share: Share, console: Console) -> No
         raise UsageError("--video with --no-overlay", "a video is made of overlays", "drop one")
 
 
-def outputs_of(options: PredictOptions, stream: FrameStream) -> list[str]:
-    """Name what is written for each frame and for the whole drive."""
-    videos = sum(source.is_video for source in stream.sources)
-    asked = {
-        "masks/": True,
-        "overlays/": options.overlay,
-        "probabilities/": options.probabilities != "none",
-        f"{VIDEO_FOLDER}/": options.video and videos > 0,
-        PICTURES: options.video and videos < len(stream.sources),
-        "coco.json": options.coco,
-        "cvat/": options.cvat,
-        "cvat-masks/": options.cvat_masks,
-    }
-    unasked = {"report.html": not options.report, "drive.gpkg": not options.gpkg}
-    files = (*TABLES, LOG, *(MAP_FILES if options.track else ()))
-    return [name for name, wanted in asked.items() if wanted] + [
-        name for name in files if not unasked.get(name)
-    ]
+def _check_folder_options(options: PredictOptions, share: Share) -> None:
+    """Refuse what no folder could be written by."""
+    if options.continue_ and options.overwrite:
+        raise UsageError("--continue and --overwrite", "one of the two")
+    if share.parts > 1 and (options.out is None or options.overwrite):
+        raise UsageError(
+            f"{share.parts} parts {'with --overwrite' if options.overwrite else 'without --out'}",
+            "all parts fill one folder, which none of them may clear",
+            "name a new --out" if options.overwrite else "name the same --out for each",
+        )
+    if options.continue_ and options.out is None:
+        raise UsageError(
+            "--continue without --out", "the folder of the run that goes on", "name it with --out"
+        )
 
 
 def expected_frames(stream: FrameStream, stride: str) -> int | None:
@@ -129,14 +124,10 @@ def rehearse(
     window: tuple[int, int],
     *,
     threshold: float,
+    known: int,
     console: Console,
 ) -> dict[str, object]:
     """Look at the first frame that can be read, say what all would take, and write nothing."""
-    log = options.out / LOG if options.out else None
-    known = 0
-    if options.continue_ and log is not None and log.is_file():
-        with log.open("rb") as file:
-            known = sum(1 for _ in file)
     for line in first_screen(stream, window, options, threshold=threshold, known=known):
         console.say(line)
     frame = next(stream.frames(), None)
@@ -158,7 +149,8 @@ def rehearse(
         )
     )
     out = str(options.out or RUNS / "NAME-N")
-    console.say(f"would write into {out}: {', '.join(outputs_of(options, stream))}")
+    outputs = outputs_of(options, stream, mapped=bool(options.track))
+    console.say(f"would write into {out}: {', '.join(outputs)}")
     for error in stream.errors[:5]:
         console.warn(error.reason)
     return {
@@ -171,7 +163,7 @@ def rehearse(
         "seconds_per_frame": round(seconds, 3),
         "seconds": None if left is None else round(seconds * left, 1),
         "out": Path(out),
-        "outputs": outputs_of(options, stream),
+        "outputs": outputs,
         "errors": [error.row() for error in stream.errors],
         "exit_code": BadInput.exit_code * bool(stream.errors),
     }

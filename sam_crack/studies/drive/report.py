@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import heapq
-import shlex
-from dataclasses import MISSING, fields
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -25,18 +24,13 @@ from sam_crack.report import page
 from sam_crack.report.drive_page import WORST, Course, DriveFacts, drive_report
 from sam_crack.report.html import write_report
 from sam_crack.report.overlay import Frame, Label, draw_overlay, thumbnail
-from sam_crack.studies.drive.folder import problems_of
+from sam_crack.studies.drive.command import repeat_run
 from sam_crack.studies.drive.map import DriveMap, Records, crack_features
+from sam_crack.studies.drive.tables import problems_of
 
 FULL_PX, THUMBNAIL_PX = 1600, 480
 MAX_LABELS, SHORTEST_LABEL_MM = 5, 500
 SEVERITY_WEIGHT = {"low": 1.0, "medium": 2.0, "high": 4.0, None: 1.0}
-NOT_REPEATED = {"run", "paths", "out", "continue_", "overwrite", "device", "batch_size"} | {
-    "num_parts",
-    "part_id",
-    "dry_run",
-}
-MAX_PATHS = 20
 
 
 def write_drive_page(
@@ -47,8 +41,9 @@ def write_drive_page(
     camera: RoadCamera | None,
     drive: DriveMap | None,
     summary: dict[str, Any],
+    listed: Sequence[str],
 ) -> None:
-    """Write report.html."""
+    """Write report.html, and paths.txt where its command needs that."""
     widths, lengths, worst = _survey(records)
     if drive and drive.cracks:
         widths = [crack.width_mean_mm for crack in drive.cracks]
@@ -58,7 +53,7 @@ def write_drive_page(
         name=", ".join(str(path) for path in options.paths[:3]),
         summary=summary,
         settings=_settings(options, camera, summary),
-        command=command_of(options),
+        command=repeat_run(folder, options, listed),
         pictures=[shown for record in worst if (shown := _picture(folder, record)) is not None],
         widths=widths,
         lengths=lengths,
@@ -227,18 +222,3 @@ def _stride_in_words(stride: str) -> str:
     if stride == "1":
         return "all"
     return f"one per {stride}" if stride[-1] in "sm" else f"one of {stride}"
-
-
-def command_of(options: PredictOptions) -> list[str]:
-    """Return the command line that leads to the same result, an option a line."""
-    paths = [str(path) for path in options.paths[:MAX_PATHS]]
-    lines = [shlex.join(["sam-crack", "predict", str(options.run), *paths])]
-    for field in fields(options):
-        value, name = getattr(options, field.name), field.name.rstrip("_").replace("_", "-")
-        if field.name in NOT_REPEATED or field.default is MISSING or value == field.default:
-            continue
-        if isinstance(value, bool):
-            lines.append(f"--{name}" if value else f"--no-{name}")
-        else:
-            lines.append(f"--{name} {shlex.quote(str(value))}")
-    return [*(f"{line} \\" for line in lines[:-1]), lines[-1]]

@@ -14,14 +14,14 @@ from sam_crack.console import Console, counted
 from sam_crack.errors import BadInput, Interrupted
 from sam_crack.infer.device import choose_device
 from sam_crack.infer.few_frames import few_frames
-from sam_crack.infer.frame_log import FrameLog
-from sam_crack.infer.frames import Frame, open_frames
+from sam_crack.infer.frame_log import FrameLog, Index
+from sam_crack.infer.frames import Frame, FrameStream, open_frames
 from sam_crack.infer.pipeline import run_pipeline
 from sam_crack.infer.predict import Predictor
 from sam_crack.infer.prediction import Prediction
 from sam_crack.infer.road import parse_road
 from sam_crack.infer.scale import parse_scale
-from sam_crack.infer.scale_choice import FEW, Known, choose_scale, scale_settings
+from sam_crack.infer.scale_choice import FEW, Known, choose_scale, scale_settings, searched_scale
 from sam_crack.infer.scaled import Looker
 from sam_crack.infer.share import Share, choose_share
 from sam_crack.infer.stride import parse_stride
@@ -30,43 +30,69 @@ from sam_crack.model.checkpoint import load_checkpoint
 from sam_crack.model.segmenter import Segmenter
 from sam_crack.studies.drive.folder import (
     RUNS,
+    SCALE,
+    check_folder,
+    check_same,
+    check_sources,
     choose_folder,
+    done_before,
     open_log,
-    problems_of,
+    settings_before,
     settings_of,
 )
 from sam_crack.studies.drive.map import make_placer, station_of
-from sam_crack.studies.drive.parts import lock_run, open_part, sum_up
+from sam_crack.studies.drive.parts import check_unlocked, lock_run, open_part, sum_up
 from sam_crack.studies.drive.plan import check_options, expected_frames, first_screen, rehearse
+from sam_crack.studies.drive.tables import problems_of
 from sam_crack.studies.drive.writer import Writer
 
 
 def run_predict(options: PredictOptions, console: Console) -> dict[str, object]:
     """Find and measure the cracks of frames; what cannot be read is listed and does not stop it."""
     parse_road(options.road)  # before anything takes long
-    scale = parse_scale(options.scale)
+    choice = parse_scale(options.scale)
     share = choose_share(options.num_parts, options.part_id, os.environ)
     check_options(options, share, console)
     camera = load_camera(options.camera) if options.camera else None
     device = choose_device(options.device, process=share.local)
-    stream = open_frames(options.paths, exclude=options.out or RUNS)
+    before = None if options.overwrite or not options.out else settings_before(options.out)
+    stream, known = _find(options, share, begun=before is not None)
+    if options.continue_ and before is None:
+        console.warn(f"no run in {options.out} that could go on: it begins there")
     placer = make_placer(options, stream)
     stream.wanted = parse_stride(options.stride, station_of(placer) if placer else None)
     stream.share = share
     segmenter, meta = load_checkpoint(options.run, device=device)
     threshold = meta.threshold if options.threshold is None else options.threshold
-    predictor = _predictor(segmenter, threshold, device, options=options, console=console)
-    known_to = Known(trained=meta.scale, camera=camera, few=lambda: few_frames(stream.sources, FEW))
-    looker, at_scale = choose_scale(scale, predictor, known_to, console=console)
     facts = {"threshold": threshold, "base_sha256": meta.base_sha256, "config": meta.config_hash}
-    settings = settings_of(options, camera) | facts | scale_settings(at_scale)
+    settings = settings_of(options, camera) | facts
+    if before is not None:  # what a search for the scale is spared, if it differs
+        check_same(before, settings | searched_scale(choice))
+    predictor = _predictor(segmenter, threshold, device, options=options, console=console)
+    known_to = Known(
+        trained=meta.scale,
+        camera=camera,
+        few=lambda: few_frames(stream.sources, FEW),
+        before=(before or {}).get(SCALE),
+    )
+    looker, at_scale = choose_scale(choice, predictor, known_to, console=console)
+    settings |= scale_settings(at_scale) | ({SCALE: at_scale} if searched_scale(choice) else {})
     facts |= {"scale": at_scale}
+    if before is not None:
+        check_same(before, settings)
     if options.dry_run:
         return rehearse(
-            options, stream, looker.frames, looker.window, threshold=threshold, console=console
+            options,
+            stream,
+            looker.frames,
+            looker.window,
+            threshold=threshold,
+            known=known,
+            console=console,
         )
-    folder = choose_folder(options, share)
+    folder = choose_folder(options)
     with lock_run(folder, share), _open(folder, options, settings, share) as log:
+        check_sources(log.sources, stream)
         known = len(log)
         for line in first_screen(stream, looker.window, options, threshold=threshold, known=known):
             console.say(line)
@@ -82,7 +108,8 @@ def run_predict(options: PredictOptions, console: Console) -> dict[str, object]:
         raise Interrupted(
             f"stopped after {len(log)} frames, which are whole in {folder}",
             "",
-            "repeat the command with --continue to go on",
+            "repeat the command with --continue"
+            + (" to go on" if options.out else f" and --out {folder} to go on"),
         )
     if waiting:  # what could not be read is the last part's to answer for: a launcher that sees
         # one process fail ends the others
@@ -91,6 +118,19 @@ def run_predict(options: PredictOptions, console: Console) -> dict[str, object]:
         return {"out": folder, **summary}
     _say_result(folder, summary, console)
     return {"out": folder, **summary, "exit_code": BadInput.exit_code * bool(summary["errors"])}
+
+
+def _find(options: PredictOptions, share: Share, *, begun: bool) -> tuple[FrameStream, int]:
+    """Find the frames, and how many are done, once the folder is sure to be theirs."""
+    goes_on = begun and options.continue_
+    done = done_before(options.out, share) if options.out and goes_on else Index()
+    names = {file: name for name, (file, _) in done.sources.items()}
+    stream = open_frames(options.paths, exclude=options.out or RUNS, known=names)
+    if options.out:
+        check_folder(options.out, options, share)
+        check_unlocked(options.out, share)
+        check_sources(done.sources, stream)
+    return stream, len(done.places)
 
 
 def _predictor(
@@ -124,7 +164,7 @@ def _open(
     """Open the log of the run, or of this part of it."""
     if share.parts == 1:
         return open_log(folder, options, settings)
-    return open_part(folder, settings, share, continued=options.continue_)
+    return open_part(folder, options, settings, share)
 
 
 def _stream(looker: Looker, writer: Writer, console: Console) -> bool:

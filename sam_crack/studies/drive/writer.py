@@ -50,12 +50,14 @@ class Writer:
         if self.options.overlay:
             drawn = draw_overlay(frame.image, prediction.mask, labels=_labels(cracks))
             durable.write_bytes(self.folder / "overlays" / f"{frame.name}.jpg", jpeg(drawn))
+        source = self.stream.sources[frame.key[0]]
         seconds["write"] = time.perf_counter() - began - seconds["measure"]
         self.log.append(
             {
                 "name": frame.name,
-                "source_name": self.stream.sources[frame.key[0]].name,
-                "source": str(frame.source),
+                "source_name": source.name,
+                "source": source.real,
+                "source_bytes": source.size_bytes,
                 "index": frame.key[1],
                 "time_s": frame.time_s,
                 "clock_s": frame.clock_s,
