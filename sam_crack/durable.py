@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_ASIDE = re.compile(r"(?P<name>.+)\.(?P<kind>tmp|old)-\d+")
+_ASIDE = re.compile(r"\.(?P<name>.+)\.(?P<kind>tmp|old)-\d+")
 
 
 def sync(path: Path) -> None:
@@ -55,7 +55,7 @@ def new_folder(final: Path) -> Iterator[Path]:
     An existing `final` is replaced; it stays whole until the new one is complete.
     """
     final.parent.mkdir(parents=True, exist_ok=True)
-    aside = final.with_name(f"{final.name}.tmp-{os.getpid()}")
+    aside = final.with_name(f".{final.name}.tmp-{os.getpid()}")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
     try:
@@ -63,7 +63,7 @@ def new_folder(final: Path) -> Iterator[Path]:
         for path in sorted(aside.rglob("*")):
             sync(path)
         sync(aside)
-        old = final.with_name(f"{final.name}.old-{os.getpid()}")
+        old = final.with_name(f".{final.name}.old-{os.getpid()}")
         if final.exists():
             final.rename(old)
         aside.rename(final)

@@ -38,3 +38,8 @@ class Interrupted(SamCrackError):
     """The user stopped the run; what was finished is saved."""
 
     exit_code: ClassVar[int] = 130
+
+
+def memory_is_full(error: BaseException) -> bool:
+    """Whether an error says that the CPU's memory is full, as Python or as torch says it."""
+    return isinstance(error, MemoryError) or "can't allocate memory" in str(error)

@@ -9,7 +9,7 @@ import time
 import traceback
 from pathlib import Path
 
-from sam_crack.errors import SamCrackError
+from sam_crack.errors import SamCrackError, memory_is_full
 
 BUG, USAGE, INPUT, INTERRUPTED = 1, 2, 3, 130
 EXTRAS = {"pyogrio": "geo", "onnx": "export", "onnxruntime": "export"}
@@ -45,7 +45,7 @@ def explain(error: BaseException) -> tuple[int, str]:
             what, todo = _DISK[error.errno]
             paths = [str(p) for p in (error.filename, error.filename2) if p is not None]
             code, line = INPUT, f"{' -> '.join(paths) or 'a file'}: {what}; {todo}"
-        case MemoryError() | RuntimeError() if _is_full(error):
+        case MemoryError() | RuntimeError() if memory_is_full(error):
             code, line = INPUT, "the memory is full; use a smaller batch or window"
         case _ if type(error).__name__ == "OutOfMemoryError":  # torch's, which is not imported here
             code, line = INPUT, "the accelerator's memory is full; use a smaller batch or window"
@@ -53,11 +53,6 @@ def explain(error: BaseException) -> tuple[int, str]:
             summary = f"{type(error).__name__}: {error}"
             code, line = BUG, f"this is a bug: {summary}; {_report(error)}"
     return code, " ".join(part.strip() for part in line.splitlines())
-
-
-def _is_full(error: BaseException) -> bool:
-    """Whether an error says that the CPU's memory is full, as Python or as torch says it."""
-    return isinstance(error, MemoryError) or "can't allocate memory" in str(error)
 
 
 def _report(error: BaseException) -> str:

@@ -64,13 +64,16 @@ def test_a_block_that_fails_leaves_the_old_folder(tmp_path, error):
 
 
 def test_what_a_kill_left_is_cleared(tmp_path):
-    for name in ("step-1", "step-1.old-7", "step-2.tmp-7", "kept.old-7", "kept.tmp-7", "step-3"):
+    mine = ("step-1.old-2", "notes.tmp-3")  # a person's own folders are called otherwise
+    left = (".step-1.old-7", ".step-2.tmp-7", ".kept.old-7", ".kept.tmp-7")
+    for name in ("step-1", *left, "step-3", *mine):
         (tmp_path / name).mkdir()
         (tmp_path / name / "from").write_text(name)
     durable.clear_leftovers(tmp_path)
     found = {path.name: (path / "from").read_text() for path in tmp_path.iterdir()}
     # Between its two renames `kept` was gone: the one of before is whole.
-    assert found == {"step-1": "step-1", "step-3": "step-3", "kept": "kept.old-7"}
+    whole = {"step-1": "step-1", "step-3": "step-3", "kept": ".kept.old-7"}
+    assert found == whole | dict(zip(mine, mine, strict=True))
 
 
 def test_a_hash_is_that_of_the_bytes(tmp_path):

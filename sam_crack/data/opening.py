@@ -59,11 +59,19 @@ def open_splits(
             "see `sam-crack data split`, or set data.hold_out",
         )
     train = draw(train, data.limit, seed=seed)
-    return (_mixed(train, data) if data.also else train), val
+    return (_mixed(train, val, data) if data.also else train), val
 
 
-def _mixed(first: Dataset | Store, data: DataConfig) -> Mixture:
-    """Put the sets that are learnt from besides behind the first."""
+def _mixed(first: Dataset | Store, val: Dataset | Store, data: DataConfig) -> Mixture:
+    """Put the sets that are learnt from besides behind the first; none holds what is validated."""
+    roots = [root.resolve() for root in (data.root, *data.also.values()) if root is not None]
+    if len(set(roots)) < len(roots):
+        raise UsageError(
+            f"data.root and data.also name {next(r for r in roots if roots.count(r) > 1)} twice",
+            "a folder of its own for each set",
+            "leave one of them out",
+        )
+    validated = {record.id for record in val.records}
     strangers = sorted(data.also_scale.keys() - data.also.keys())
     if strangers:
         raise UsageError(
@@ -81,6 +89,13 @@ def _mixed(first: Dataset | Store, data: DataConfig) -> Mixture:
                 f"{root}: {name} has the classes {', '.join(found)}",
                 f"those of {data.name}: {', '.join(names)}",
                 "name the classes that both have with --data.classes",
+            )
+        shared = validated & {record.id for record in samples.records}
+        if name == data.name and shared:
+            raise BadInput(
+                f"{root}: {len(shared)} samples are validated on, first {min(shared)}",
+                f"frames of {name} that play no part in validation",
+                "leave this copy out of data.also",
             )
         parts.append(Part(name=name, samples=samples, scale=data.also_scale.get(name, 1.0)))
     return Mixture(parts=tuple(parts))

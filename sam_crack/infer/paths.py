@@ -128,7 +128,9 @@ def _files_of(path: Path, name: str) -> Iterator[Found]:
         what = "no images or videos in this folder" if path.is_dir() else "no such file"
         yield Found(path=path, name=str(path), reason=f"{path}: {what}")
     for file, asked in found:
-        reason = "" if file.is_file() else f"{file}: a link to a file that is gone"
+        gone = file.is_symlink() and not file.exists()
+        what = "a link to a file that is gone" if gone else "not a file of pictures"
+        reason = "" if file.is_file() else f"{file}: {what}"
         yield Found(path=file, name=asked, reason=reason)
 
 

@@ -180,11 +180,13 @@ def read_gpx(path: Path) -> Track:
         reader.read(content)
     except (expat.ExpatError, _Refused, ValueError, LookupError) as error:  # odd encodings too
         raise BadInput(f"{path} cannot be read: {error}", accepted) from error
-    if len(reader.points) < 2:
+    track = track_of(reader.points) if reader.points else None
+    if track is None or len(track.time_s) < 2:
         untimed = f" ({reader.num_untimed} without a time)" if reader.num_untimed else ""
         raise BadInput(
-            f"{path} has {counted(len(reader.points), 'timed track point')}{untimed}",
+            f"{path} has {counted(len(reader.points), 'timed track point')}{untimed}"
+            + (", all of one time" if len(reader.points) > 1 else ""),
             accepted,
             "export the track again with its times; routes and waypoints have none",
         )
-    return track_of(reader.points)
+    return track

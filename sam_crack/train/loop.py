@@ -48,6 +48,7 @@ def fit(run: Run, *, resume: bool = False) -> FitResult:
     write = accelerator.is_main_process
     log = tracking.Log(run.folder, keep_through=start, console=run.console, write=write)
     steps = cached.batches(start) if cached else batches(run, start)
+    memory.forget_peak(accelerator.device)  # what was tried out before tells nothing of rest
     bad, at_rest, pace = BadSteps(run), memory.peak_bytes(accelerator.device), Pace(run, start)
 
     with run.stop:

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from sam_crack.config.schema import RunConfig
-from sam_crack.errors import BadInput, UsageError
+from sam_crack.errors import BadInput, UsageError, memory_is_full
 
 GB = 1e9
 
@@ -66,7 +66,7 @@ def _kilobytes(path: Path, name: str) -> int:
 
 def ran_out(error: BaseException) -> bool:
     """Whether an error says that there is no more memory: a GPU has a class for it, a CPU words."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    return isinstance(error, torch.OutOfMemoryError) or memory_is_full(error)
 
 
 def too_small(config: RunConfig, device: torch.device, *, at_rest: int) -> BadInput:

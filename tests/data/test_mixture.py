@@ -1,5 +1,6 @@
 """Several sets learnt from as one: every frame once an epoch, each at the scale of its set."""
 
+import shutil
 from collections import Counter
 from dataclasses import replace
 
@@ -74,5 +75,11 @@ def test_sets_that_do_not_go_together_are_refused(roads, tmp_path):
     with pytest.raises(UsageError, match=r"also_scale names uav.*folder"):
         mixed(roads, further, also_scale={"uav": 0.5})
     data, *_ = mixed(roads, further)
+    with pytest.raises(UsageError, match="twice"):
+        open_splits(replace(data, also={"dnit": data.root}), seed=0)
+    copy = tmp_path / "copy"
+    shutil.copytree(data.root, copy)
+    with pytest.raises(BadInput, match="2 samples are validated on"):
+        open_splits(replace(data, also={"dnit": copy}, hold_out=1), seed=0)
     with pytest.raises(BadInput, match="no such folder"):
         open_splits(replace(data, also={"uav": tmp_path / "nowhere"}), seed=0)

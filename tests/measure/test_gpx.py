@@ -87,6 +87,7 @@ def test_document_types_are_refused_in_every_encoding(tmp_path, doctype, encodin
         (GOOD[:-30], "no element found|unclosed"),
         (_document(""), "0 timed track points"),
         (_document(_point(1)), "1 timed track point;"),
+        (_document(_point(1) * 2), "2 timed track points, all of one time"),
         (_document('<trkpt lat="1" lon="2"/>' * 3), r"\(3 without a time\)"),
         (_document(_point(1, "yesterday") + _point(2)), r"\(1 without a time\)"),
         (_document(_point(1, "9" * 999) + _point(2)), r"\(1 without a time\)"),

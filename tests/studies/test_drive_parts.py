@@ -3,13 +3,16 @@
 import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from sam_crack.train.state import FolderLock
 from tests.studies.tiny_road import write_checkpoint
 
 TIMES = {"summary.json", "frames.jsonl"}
@@ -115,6 +118,35 @@ def test_a_killed_part_goes_on(predict, whole, tmp_path):
     assert everything(out) == whole
     predict(out, *part(1), "--continue")  # nothing is left to do, and nothing is lost
     assert len(everything(out)["frames.jsonl"]) == len(whole["frames.jsonl"])
+
+
+def test_parts_that_are_being_written_are_not_cleared(run_cli, drive, tmp_path):
+    out, words = tmp_path / "out", ("predict", drive / "model", drive)
+    assert run_cli(*words, "--out", out, *part(0, of=2))[0] == 0
+    log = out / "part-0-of-2.jsonl"
+    before = log.read_bytes()
+    with FolderLock(out, "part-0-of-2.lock"):
+        code, _, err = run_cli(*words, "--out", out, "--overwrite")
+    assert (code, "another run is writing here" in err) == (2, True), err
+    assert log.read_bytes() == before
+    assert run_cli(*words, "--out", out, "--overwrite")[0] == 3
+    assert not log.exists()
+
+
+def test_parts_agree_on_names_when_files_are_added(run_cli, tmp_path, drive):
+    home, out = tmp_path / "p", tmp_path / "out"
+    home.mkdir()
+    shutil.copy(drive / "0.png", home / "x.png")
+    words = ("predict", drive / "model", home, "--out", out, "--overlay")
+    assert run_cli(*words, *part(0, of=2))[0] == 0
+    cv2.imwrite(str(home / "x.jpg"), cv2.imread(str(drive / "1.png")))
+    for number in (0, 1):
+        assert run_cli(*words, *part(number, of=2), "--continue")[0] == 0
+    rows = map(json.loads, (out / "frames.jsonl").read_text().splitlines())
+    named = {Path(row["source"]).name: row["name"] for row in rows}
+    assert named["x.png"] == "x"
+    assert set(named) == {"x.png", "x.jpg"}
+    assert len(set(named.values())) == 2
 
 
 def test_a_part_that_is_stopped_is_not_taken_for_done(predict, whole, tmp_path, monkeypatch):

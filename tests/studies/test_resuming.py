@@ -82,7 +82,8 @@ def test_auto_takes_the_newest_run_in_which_something_began(train):
     runs = Path("runs/train")
     code, out, err = train("--resume", "auto")
     assert (code, "going on" in out) == (0, False)
-    assert "runs/train/run-1 holds no state to go on from" in err
+    assert "tried: " in out  # a new run tells what a step costs, however it was begun
+    assert "holds no state" not in err
     for number in (2, 3):
         (runs / f"run-{number}").mkdir()
         shutil.copy(runs / "run-1" / "config.yaml", runs / f"run-{number}")
@@ -201,3 +202,13 @@ def test_the_folder_of_the_data_is_not_written_into(train):
     code, _, err = train("--out", "data")
     assert (code, "--out data is the folder of the data" in err) == (2, True)
     assert not Path("data/config.yaml").exists()
+    assert train("--out", "data", "--resume", "auto")[0] == 2
+
+
+def test_with_a_state_the_weights_of_the_beginning_are_not_missed(train):
+    assert train("--out", "first")[0] == 0
+    words = ("--out", "run", "--init", "first", "--resume", "auto")
+    assert train(*words)[0] == 0
+    Path("first").rename("elsewhere")
+    code, out, err = train(*words)
+    assert (code, "resumed at step 4 of 4" in out) == (0, True), err

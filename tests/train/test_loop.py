@@ -161,8 +161,8 @@ def test_dropout_resumes_exactly(tmp_path: Path) -> None:
 
 def test_what_a_kill_left_is_cleared_on_resuming(tmp_path: Path, unbroken: Path) -> None:
     shutil.copytree(unbroken, tmp_path / "run")
-    (tmp_path / "run" / CHECKPOINT).rename(tmp_path / "run" / f"{CHECKPOINT}.old-7")
-    (tmp_path / "run" / "state" / "step-00000007.tmp-7").mkdir()
+    (tmp_path / "run" / CHECKPOINT).rename(tmp_path / "run" / f".{CHECKPOINT}.old-7")
+    (tmp_path / "run" / "state" / ".step-00000007.tmp-7").mkdir()
     session(tmp_path / "run").fit(resume=True)
     assert load_checkpoint(tmp_path / "run")[1].steps
     assert not [*(tmp_path / "run").rglob("*-7")]

@@ -140,7 +140,7 @@ def test_facts_that_cannot_be_taken_up_are_passed_over(
 
 
 def test_half_written_folder_is_not_seen(saved: Path) -> None:
-    (saved / "step-00000003").rename(saved / "step-00000004.tmp-1")
+    (saved / "step-00000003").rename(saved / ".step-00000004.tmp-1")
     found = state.load_latest(saved, Console())
     assert found is not None
     assert found.step == 2

@@ -18,6 +18,7 @@ from sam_crack.infer.paths import LOG, RUN
 from sam_crack.infer.share import Share
 from sam_crack.measure.road_camera import RoadCamera
 from sam_crack.studies.drive.outputs import clear, sweep
+from sam_crack.train.state import FolderLock
 
 RUNS = Path("runs") / "predict"
 LOCK = "run.lock"
@@ -60,6 +61,14 @@ def remove_parts(folder: Path) -> None:
     for path in folder.glob("part-*"):
         if PART.fullmatch(path.name):
             path.unlink()
+
+
+def need_no_part_running(folder: Path) -> None:
+    """Refuse a folder into which a part of a run is still writing; change nothing."""
+    for path in folder.glob("part-*.lock"):
+        if PART.fullmatch(path.name):
+            with FolderLock(folder, path.name):
+                pass
 
 
 def choose_folder(options: PredictOptions) -> Path:
@@ -121,6 +130,7 @@ def open_log(folder: Path, options: PredictOptions, settings: dict[str, object])
     """Begin, continue or replace the run in a folder that no other process can now write to."""
     check_folder(folder, options, Share())  # again: another run may have come first
     if options.overwrite:
+        need_no_part_running(folder)
         clear(folder)
         remove_parts(folder)
     before = settings_before(folder)
@@ -174,9 +184,12 @@ def check_sources(before: Mapping[str, tuple[str, int]], stream: FrameStream) ->
 
 
 def done_before(folder: Path, share: Share) -> Index:
-    """Return which frames are done, and from which files: of the whole run, and of this part."""
+    """Return which frames are done, of the whole run and of this part, and the files of all."""
     whole = read_index(folder / LOG)
     if share.parts == 1:
         return whole
     mine = read_index(part_file(folder, share, "jsonl"))
-    return Index(whole.places | mine.places, whole.sources | mine.sources)
+    # Names are of all parts: what one of them has given, no other may give again.
+    logs = (part_file(folder, share, "jsonl", part) for part in range(share.parts))
+    sources = {name: file for log in logs for name, file in read_index(log).sources.items()}
+    return Index(whole.places | mine.places, whole.sources | sources)

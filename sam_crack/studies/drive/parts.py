@@ -24,6 +24,7 @@ from sam_crack.studies.drive.folder import (
     LOCK,
     check_folder,
     check_same,
+    need_no_part_running,
     part_file,
     parts_in,
     remove_parts,
@@ -46,6 +47,8 @@ def lock_run(folder: Path, share: Share) -> FolderLock:
 
 def check_unlocked(folder: Path, share: Share) -> None:
     """Refuse a folder, or a part of it, that another process is writing to; change nothing."""
+    if share.parts == 1:
+        need_no_part_running(folder)
     path = folder / LOCK if share.parts == 1 else part_file(folder, share, "lock")
     if path.exists():
         with lock_run(folder, share):

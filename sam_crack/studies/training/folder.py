@@ -59,7 +59,7 @@ def begin(
 ) -> Beginning:
     """Write what a new run is; refuse to go on with a run otherwise than it began."""
     write = partial(write_run_header, folder, config, sys.argv)
-    if options.resume is None:
+    if options.resume is None or not (folder / CONFIG).is_file():
         if processes.is_main_process:
             _need_unused(folder)
             write(begun_from=given)
@@ -70,7 +70,8 @@ def begin(
     if saved is not None:
         kept = saved.facts.get("begun_from")
         noted = kept if isinstance(kept, dict) else then
-        if given not in (None, noted) and processes.is_main_process:
+        other = options.init and str(options.init) != (noted or {}).get("checkpoint")
+        if other and processes.is_main_process:
             console.warn(f"--init {options.init} has no effect: the run goes on from its state")
     else:
         if processes.is_main_process:
@@ -84,14 +85,14 @@ def begin(
 
 def _folder(options: TrainOptions, config: RunConfig, console: Console) -> Path:
     """Make the run folder, or find the one to go on with, and say which."""
+    if options.out and options.out.resolve() in map(Path.resolve, _data_folders(config)):
+        raise UsageError(
+            f"--out {options.out} is the folder of the data",
+            "a folder of the run's own",
+            "choose another --out",
+        )
     match options.resume:
         case None:
-            if options.out and options.out.resolve() in map(Path.resolve, _data_folders(config)):
-                raise UsageError(
-                    f"--out {options.out} is the folder of the data",
-                    "a folder of the run's own",
-                    "choose another --out",
-                )
             return options.out or new_run_folder(RUNS, "train", config.name)
         case "auto":
             found = options.out or _newest(config.name)
@@ -148,8 +149,6 @@ def _need_unused(folder: Path) -> None:
 
 def _changed(folder: Path, config: RunConfig, *, allowed: bool) -> bool:
     """Whether a run is to go on otherwise than its folder says; what may not change is refused."""
-    if not (folder / CONFIG).is_file():
-        return True
     began = load_config(RunConfig, file=folder / CONFIG)
     changed = [
         name

@@ -27,19 +27,22 @@ from sam_crack.train.session import (
     need_losses,
     prepare,
 )
-from sam_crack.train.state import FolderLock
+from sam_crack.train.state import STATES, FolderLock, saved_steps
 
 
 def run_train(options: TrainOptions, console: Console, run_config: RunConfig) -> dict[str, object]:
     """Train adapters and head on a data set, and keep the best checkpoint by validation."""
     train, val = open_splits(run_config.data, seed=run_config.seed)
+    model = run_config.model
     # What is refused here leaves no folder behind.
     need_losses(run_config, train)
-    init = None if options.init is None else look_at(options.init, run_config.model)
+    init = None if options.init is None or options.resume else look_at(options.init, model)
     processes = join_processes()
     folder = Path()
     if not options.dry_run:
         folder = agreed_folder(options, run_config, processes, console)
+    if options.init is not None and options.resume and not saved_steps(folder / STATES):
+        init = look_at(options.init, model)  # with a state, where it began is of no use any more
     alone = processes.is_main_process and not options.dry_run
     with FolderLock(folder) if alone else nullcontext():
         start = (
@@ -72,7 +75,7 @@ def run_train(options: TrainOptions, console: Console, run_config: RunConfig) ->
             console.warn(line)
         if options.dry_run:
             return {"dry_run": True, **look_ahead(session.run)}
-        if options.resume is None and not run_config.train.probe_batch:
+        if start.afresh and not run_config.train.probe_batch:
             look_ahead(session.run)
         result = session.fit(resume=options.resume is not None)
         summary = (
