@@ -94,6 +94,10 @@ class ModelConfig:
         need_patches("model.window", self.window)
 
 
+_SCALES = (0.05, 20.0)
+"""No crop is resized by less or more."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
     """What is trained on, and how crops are drawn."""
@@ -164,7 +168,18 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         """Refuse factors that no crop can be resized by, and crops that no encoder takes."""
-        need_span("data.scale", self.scale, within=(0.05, 20))
+        need_span("data.scale", self.scale, within=_SCALES)
+        strangers = sorted(self.also_scale.keys() - self.also.keys())
+        if strangers:
+            raise UsageError(
+                f"data.also_scale names {', '.join(strangers)}",
+                f"the sets of data.also: {', '.join(self.also) or 'none'}",
+                "add its folder to data.also, or drop the factor",
+            )
+        for name, factor in self.also_scale.items():
+            low, high = (factor * one for one in self.scale)
+            need_span(f"data.also_scale {name}", (factor, factor), within=_SCALES)
+            need_span(f"data.scale times data.also_scale {name}", (low, high), within=_SCALES)
         if self.crop is not None:
             need_patches("data.crop", self.crop)
 

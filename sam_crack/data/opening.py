@@ -72,13 +72,6 @@ def _mixed(first: Dataset | Store, val: Dataset | Store, data: DataConfig) -> Mi
             "leave one of them out",
         )
     validated = {record.id for record in val.records}
-    strangers = sorted(data.also_scale.keys() - data.also.keys())
-    if strangers:
-        raise UsageError(
-            f"data.also_scale names {', '.join(strangers)}",
-            f"the sets of data.also: {', '.join(data.also)}",
-            "add its folder to data.also, or drop the factor",
-        )
     parts = [Part(name=data.name, samples=first)]
     names = [each.name for each in first.classes]
     for name, root in data.also.items():

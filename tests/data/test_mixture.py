@@ -74,6 +74,11 @@ def test_sets_that_do_not_go_together_are_refused(roads, tmp_path):
     further = write_set(tmp_path, 6)
     with pytest.raises(UsageError, match=r"also_scale names uav.*folder"):
         mixed(roads, further, also_scale={"uav": 0.5})
+    for factor in (0.0, -1.0, float("nan"), 30.0):
+        with pytest.raises(UsageError, match="also_scale folder"):
+            mixed(roads, further, also_scale={"folder": factor})
+    with pytest.raises(UsageError, match=r"data\.scale times data\.also_scale folder"):
+        mixed(roads, further, also_scale={"folder": 0.1}, scale=(0.25, 1))
     data, *_ = mixed(roads, further)
     with pytest.raises(UsageError, match="twice"):
         open_splits(replace(data, also={"dnit": data.root}), seed=0)
