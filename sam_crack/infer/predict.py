@@ -59,10 +59,8 @@ class Predictor:
     rim: bool = False
     """Whether the last logit is the border between objects: `model.head.boundary`."""
 
-    on_halved: Callable[[int], None] = lambda batch_size: None
-    """Told the new batch size when the accelerator's memory was too small for the old one."""
-    on_road_lost: Callable[[str], None] = lambda why: None
-    """Told why a frame, and those after it, is looked at everywhere in spite of road `auto`."""
+    warn: Callable[[str], None] = lambda text: None
+    """Told that memory was too small for the batches, or that road `auto` was lost."""
 
     def __post_init__(self) -> None:
         """Read where to look."""
@@ -73,7 +71,7 @@ class Predictor:
                 window=self.window,
                 device=self._device,
                 every=self._road.every,
-                on_lost=self.on_road_lost,
+                on_lost=lambda why: self.warn(f"{why}: such frames are looked at everywhere"),
             )
             if self._road.every
             else None
@@ -266,7 +264,7 @@ class Predictor:
                     raise
             # outside the handler, which would keep the tensors of the failed pass alive
             self.batch_size //= 2
-            self.on_halved(self.batch_size)
+            self.warn(f"out of memory: going on with batches of {self.batch_size}")
 
 
 def _checked(image: Image) -> Image:

@@ -17,8 +17,8 @@ from sam_crack.data.rims import need_instances, rims
 from sam_crack.data.sample import Sample
 from sam_crack.data.spread import spread
 from sam_crack.errors import BadInput
+from sam_crack.infer.assemble import assemble
 from sam_crack.infer.gate import count_gate, gate_scores, say_gate
-from sam_crack.infer.predict import Predictor
 from sam_crack.infer.prediction import Gated, Prediction
 from sam_crack.infer.road import parse_road
 from sam_crack.infer.scaled import by_factor
@@ -151,19 +151,8 @@ class Validator:
         """What was last said about a few frames, by their numbers, to be looked at."""
         self.accelerator, self.console = accelerator, console
         parse_road(config.infer.road, alone=True)  # processes share frames out
-        self.predictor = Predictor(
-            segmenter,
-            window=segmenter.config.window,
-            stride=segmenter.stride,
-            overlap=config.infer.overlap,
-            batch_size=config.infer.batch_size,
-            road=config.infer.road,
-            on_road_lost=lambda why: console.warn(f"{why}: such frames are looked at everywhere"),
-            rim=segmenter.config.head.boundary,
-            device=accelerator.device,
-            on_halved=lambda size: console.warn(
-                f"memory is short: {size} windows per pass from now on"
-            ),
+        self.predictor = assemble(
+            segmenter, config.infer, device=accelerator.device, warn=console.warn
         )
         self.lookers = {factor: by_factor(self.predictor, factor) for factor in config.infer.scale}
 

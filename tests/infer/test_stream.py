@@ -147,7 +147,7 @@ def test_large_frames_wait_two_at_a_time():
     assert max(waiting) <= 1  # the one whose last windows share a batch with the next
 
 
-@pytest.mark.parametrize(("largest", "told"), [(3, [4, 2]), (1, [4, 2, 1])])
+@pytest.mark.parametrize(("largest", "told"), [(3, ["4", "2"]), (1, ["4", "2", "1"])])
 def test_out_of_memory_halves_and_no_frame_is_lost(largest, told):
     halved, plain = [], Counted()
 
@@ -157,11 +157,11 @@ def test_out_of_memory_halves_and_no_frame_is_lost(largest, told):
         return plain(windows)
 
     frames = images()
-    look = predictor(small, batch_size=8, on_halved=halved.append)
+    look = predictor(small, batch_size=8, warn=halved.append)
     for one, other in zip(look.frames(frames), predictor(batch_size=8).frames(frames), strict=True):
         same(one, other)
-    assert halved == told
-    assert {shape[0] for shape in plain.shapes} == {told[-1]}
+    assert [text.rsplit(" ", 1)[1] for text in halved] == told
+    assert {shape[0] for shape in plain.shapes} == {int(told[-1])}
 
 
 def test_memory_that_becomes_short_in_the_middle_halves_there():
@@ -173,10 +173,10 @@ def test_memory_that_becomes_short_in_the_middle_halves_there():
         return plain(windows)
 
     frames = images(SIZES * 2)
-    found = list(predictor(tiring, batch_size=5, on_halved=halved.append).frames(frames))
+    found = list(predictor(tiring, batch_size=5, warn=halved.append).frames(frames))
     for one, other in zip(found, predictor().frames(frames), strict=True):
         same(one, other)
-    assert halved == [2]
+    assert halved == ["out of memory: going on with batches of 2"]
 
 
 def test_two_streams_do_not_disturb_each_other():

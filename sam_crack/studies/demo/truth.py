@@ -17,7 +17,7 @@ from sam_crack.data.dataset import open_dataset
 from sam_crack.data.synth.dataset import drive_camera
 from sam_crack.data.synth.frame import cracks_near, view_of
 from sam_crack.data.synth.truth import REACH_M
-from sam_crack.infer.predict import Predictor
+from sam_crack.infer.assemble import assemble
 from sam_crack.infer.scale_search import calibrate
 from sam_crack.infer.scaled import Looker as LooksAtFrames
 from sam_crack.infer.scaled import by_factor
@@ -67,15 +67,7 @@ class Looker:
 
     def __init__(self, checkpoint: Path, config: InferConfig, drive: Path) -> None:
         segmenter, meta = load_checkpoint(checkpoint)
-        self._predictor = Predictor(
-            segmenter,
-            window=segmenter.config.window,
-            stride=segmenter.stride,
-            threshold=meta.threshold,
-            overlap=config.overlap,
-            batch_size=config.batch_size,
-            road=config.road,
-        )
+        self._predictor = assemble(segmenter, config, threshold=meta.threshold)
         self.looker: LooksAtFrames = self._predictor
         self.samples = open_dataset("synth", drive)
         self.camera = drive_camera(drive)

@@ -7,17 +7,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from sam_crack.config.look_verbs import PredictOptions
 from sam_crack.console import Console, counted
 from sam_crack.errors import BadInput, Interrupted
+from sam_crack.infer.assemble import assemble
 from sam_crack.infer.device import choose_device
 from sam_crack.infer.few_frames import few_frames
 from sam_crack.infer.frame_log import FrameLog, Index
 from sam_crack.infer.frames import Frame, FrameStream, open_frames
 from sam_crack.infer.pipeline import run_pipeline
-from sam_crack.infer.predict import Predictor
 from sam_crack.infer.prediction import Prediction
 from sam_crack.infer.road import parse_road
 from sam_crack.infer.scale import parse_scale
@@ -27,7 +25,6 @@ from sam_crack.infer.share import Share, choose_share
 from sam_crack.infer.stride import parse_stride
 from sam_crack.measure.camera_file import load_camera
 from sam_crack.model.checkpoint import load_checkpoint
-from sam_crack.model.segmenter import Segmenter
 from sam_crack.studies.drive.folder import (
     RUNS,
     SCALE,
@@ -68,7 +65,14 @@ def run_predict(options: PredictOptions, console: Console) -> dict[str, object]:
     settings = settings_of(options, camera) | facts
     if before is not None:  # what a search for the scale is spared, if it differs
         check_same(before, settings | searched_scale(choice))
-    predictor = _predictor(segmenter, threshold, device, options=options, console=console)
+    predictor = assemble(
+        segmenter,
+        options,
+        threshold=threshold,
+        device=device,
+        deep=options.probabilities == "16",
+        warn=console.warn,
+    )
     known_to = Known(
         trained=meta.scale,
         camera=camera,
@@ -131,31 +135,6 @@ def _find(options: PredictOptions, share: Share, *, begun: bool) -> tuple[FrameS
         check_unlocked(options.out, share)
         check_sources(done.sources, stream)
     return stream, len(done.places)
-
-
-def _predictor(
-    segmenter: Segmenter,
-    threshold: float,
-    device: torch.device,
-    *,
-    options: PredictOptions,
-    console: Console,
-) -> Predictor:
-    """Put together what looks at frames in their own size."""
-    return Predictor(
-        segmenter,
-        window=segmenter.config.window,
-        stride=segmenter.stride,
-        threshold=threshold,
-        overlap=options.overlap,
-        batch_size=options.batch_size,
-        road=options.road,
-        rim=segmenter.config.head.boundary,
-        device=device,
-        deep=options.probabilities == "16",
-        on_halved=lambda size: console.warn(f"out of memory: going on with batches of {size}"),
-        on_road_lost=lambda why: console.warn(f"{why}: such frames are looked at everywhere"),
-    )
 
 
 def _open(

@@ -18,13 +18,13 @@ from sam_crack.data.dataset import Dataset
 from sam_crack.data.opening import open_samples
 from sam_crack.data.store import Store
 from sam_crack.errors import UsageError
+from sam_crack.infer.assemble import assemble
 from sam_crack.infer.device import choose_device
 from sam_crack.infer.predict import Predictor
 from sam_crack.infer.road import parse_road
 from sam_crack.infer.scale import parse_scale
 from sam_crack.model.checkpoint import load_checkpoint
 from sam_crack.model.description import DESCRIPTION, CheckpointMeta, find_checkpoint
-from sam_crack.model.heads import count_logits
 from sam_crack.model.segmenter import Segmenter, fingerprint
 from sam_crack.studies.evaluation.page import write_page
 from sam_crack.studies.evaluation.scale import at_scale
@@ -90,18 +90,8 @@ def load_predictor(
     alone = processes.num_processes == 1
     device = choose_device(options.device) if alone else processes.device
     segmenter, meta, model = _load(run, device)
-    predictor = Predictor(
-        segmenter,
-        window=segmenter.config.window,
-        stride=segmenter.stride,
-        threshold=meta.threshold,
-        overlap=options.overlap,
-        batch_size=options.batch_size,
-        road=options.road,
-        on_road_lost=lambda why: console.warn(f"{why}: such frames are looked at everywhere"),
-        rim=_tells_borders(segmenter),
-        device=device,
-        on_halved=lambda size: console.warn(f"out of memory: going on with batches of {size}"),
+    predictor = assemble(
+        segmenter, options, threshold=meta.threshold, device=device, warn=console.warn
     )
     model |= {
         "name": run.resolve().name,
@@ -148,12 +138,6 @@ def _load(
         "base_sha256": meta.base_sha256,
     }
     return segmenter, meta, facts
-
-
-def _tells_borders(model: Segmenter | Opponent | ZeroShot) -> bool:
-    """Whether the last logit is the border between objects; what SAM is asked for has none."""
-    head = model.config.head
-    return head.boundary and model.num_logits == count_logits(head)
 
 
 def open_split(options: EvaluateOptions, classes: tuple[str, ...]) -> Dataset | Store:
