@@ -240,13 +240,16 @@ def test_runs_killed_at_random_moments_go_on_to_the_same_outputs(predict, model,
     assert killed_run([model, clip, "--out", tmp_path / "timed", "--coco"], after_s=300)
     needed, rng = time.monotonic() - began, random.Random(4)
     out, kills = tmp_path / "out", 0
-    for part in range(parts):
-        args = [model, clip, "--out", out, "--coco", "--continue"]
-        if parts > 1:
+    all_args = [[model, clip, "--out", out, "--coco", "--continue"] for _ in range(parts)]
+    if parts > 1:
+        for part, args in enumerate(all_args):
             args += ["--num-parts", parts, "--part-id", part]
+    for args in all_args:
         for _ in range(4 // parts):  # from before the first frame to within the tables
             kills += not killed_run(args, after_s=rng.uniform(0.5, 1) * needed)
         assert killed_run(args, after_s=300)
+    if list(out.glob("part-*")):  # killed once all was summed up: the repeated part waits for all
+        assert all(killed_run(args, after_s=300) for args in all_args)
     assert kills >= 2
     assert everything(out) == everything(tmp_path / "whole")
 
