@@ -72,7 +72,7 @@ class HeadConfig:
     boundary: bool = False
     """Add one channel for the borders of instances, by which touching ones are told apart; `rim` in
     train.losses teaches it, from a data set with instances."""
-    stride: Literal[1, 2, 4] | None = None
+    stride: Literal[2, 4] | None = None
     """Pixels per logit; empty takes 2 for pyramid and 4 for the others."""
     width: Annotated[int, Range(8, 512)] = 64
     """Channels inside the pyramid head, and in what hires adds to SAM's decoder. Example: 96."""

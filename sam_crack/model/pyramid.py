@@ -88,11 +88,9 @@ class TapFusion(nn.Module):
 
 
 class PyramidHead(nn.Module):
-    """From strides 16, 8, 4 and 2 to logits at stride 1, 2 or 4.
+    """From strides 16, 8, 4 and 2 to logits at stride 2 or 4.
 
-    The width halves where the resolution doubles twice, so that no level dominates the cost. At
-    stride 1 each place of stride 2 adds to four interpolated logits what lies between them; it
-    begins as nothing, so a head of stride 2 can go on at stride 1.
+    The width halves where the resolution doubles twice, so that no level dominates the cost.
     """
 
     def __init__(
@@ -142,10 +140,6 @@ class PyramidHead(nn.Module):
         with torch.no_grad():
             self.logits.weight -= self.logits.weight.mean(dim=1, keepdim=True)
             self.logits.bias.copy_(bias)  # type: ignore[union-attr]
-        self.between = nn.Conv2d(widths[2], 4 * len(bias), 3, padding=1) if stride == 1 else None
-        if self.between is not None:
-            nn.init.zeros_(self.between.weight)
-            nn.init.zeros_(self.between.bias)  # type: ignore[arg-type]
 
     def forward(self, features: Features, pixels: Tensor) -> Tensor:
         """Return logits at the head's stride."""
@@ -158,8 +152,4 @@ class PyramidHead(nn.Module):
             lateral = self.lateral[str(level)](levels[level])
             # The 1x1 runs before upsampling, on a quarter of the positions: the two commute.
             path = self.merge[str(level)](lateral + upsampled(self.down[str(level)](path), lateral))
-        logits: Tensor = self.logits(path)
-        if self.between is None:
-            return logits
-        finer = F.pixel_shuffle(self.between(path), 2)
-        return upsampled(logits, finer) + finer
+        return self.logits(path)  # type: ignore[no-any-return]
