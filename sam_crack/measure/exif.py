@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image
 
-from sam_crack.measure.gpx import seconds_of
+from sam_crack.measure.positions import seconds_of
 
 GPS_BLOCK, TIME_BLOCK = 0x8825, 0x8769
 TAKEN, TAKEN_ZONE, TAKEN_FRACTION = 0x9003, 0x9011, 0x9291

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sam_crack.measure.gpx import Track
+from sam_crack.measure.positions import Track
 
 Float = NDArray[np.float64]
 WGS84_A_M = 6_378_137.0

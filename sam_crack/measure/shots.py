@@ -13,7 +13,7 @@ import numpy as np
 
 from sam_crack.errors import BadInput
 from sam_crack.measure.exif import read_exif
-from sam_crack.measure.gpx import spread_ties
+from sam_crack.measure.positions import spread_ties
 
 Parts = tuple[str, ...]
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sam_crack.measure.gpx import Track
 from sam_crack.measure.place import interpolate, project
+from sam_crack.measure.positions import Track
 from sam_crack.measure.shots import Shot, match_names, picture_times
 
 Float = NDArray[np.float64]

@@ -11,7 +11,8 @@ from pathlib import Path
 from sam_crack.console import counted
 from sam_crack.errors import BadInput
 from sam_crack.measure.exif import read_exif
-from sam_crack.measure.gpx import Point, Track, read_gpx, seconds_of, track_of
+from sam_crack.measure.gpx import read_gpx
+from sam_crack.measure.positions import Point, Track, seconds_of, track_of
 from sam_crack.measure.shots import Shot
 
 MAX_BYTES = 64 << 20

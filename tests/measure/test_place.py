@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sam_crack.measure.gpx import Track
 from sam_crack.measure.place import interpolate, offset, project, unproject
+from sam_crack.measure.positions import Track
 
 A_M, B_M = 6_378_137.0, 6_356_752.314245
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from sam_crack.errors import BadInput
 from sam_crack.measure.exif import read_exif
-from sam_crack.measure.gpx import Track
+from sam_crack.measure.positions import Track
 from sam_crack.measure.shots import Shot, match_names
 from sam_crack.measure.track import Placer, Route
 from sam_crack.measure.track_file import exif_track, read_track
