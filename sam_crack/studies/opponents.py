@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -60,6 +61,15 @@ class OpponentConfig:
                 f"they can be fetched for {ENCODER}",
                 "name a file with `weights`",
             )
+
+
+def check_opponent(opponent: OpponentConfig, place: str) -> None:
+    """Refuse what cannot be built, before anything is trained; a file of weights must be there."""
+    if opponent.weights is not None and not opponent.weights.is_file():
+        raise BadInput(
+            f"{place}: weights {opponent.weights}", "a .pth of tensors", "check the path"
+        )
+    _build(dataclasses.replace(opponent, weights=None), 1)
 
 
 class Untouched:

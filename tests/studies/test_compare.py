@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import torch
 import yaml
 
 from sam_crack.config.schema import HeadConfig, InferConfig, ModelConfig
+from sam_crack.config.study_verbs import CompareOptions
 from sam_crack.console import Console
 from sam_crack.errors import BadInput, IntegrityError, SamCrackError, UsageError
 from sam_crack.model.description import CheckpointMeta
@@ -24,7 +26,9 @@ from sam_crack.studies import opponents
 from sam_crack.studies.compare import peak as compare_peak
 from sam_crack.studies.compare import rules
 from sam_crack.studies.compare import verb as compare
+from sam_crack.studies.compare.means import OfSeed, gain
 from sam_crack.studies.compare.plan import pick_rows, read_plan
+from sam_crack.studies.compare.results import by_frames, results_of
 from sam_crack.studies.compare.rows import EvaluateConfig
 from sam_crack.studies.imagenet import fetch_encoder
 from sam_crack.studies.opponents import Opponent, OpponentConfig
@@ -196,11 +200,102 @@ def test_the_key_holds_what_decides_the_result(tmp_path, road):
         ({"budget": 3}, "one of title"),
         ({"evaluate": {"split": "test", "threshold": 0.4}}, "threshold"),
         ({"evaluate": {"task": "classes"}}, "sam-crack transfer"),
+        ({"rows": {"a": {"evaluate": {"resamples": 9}}, "norm": {}}}, "9 of a, 20 of norm"),
+        ({"rows": {"u": {"opponent": {"encoder": "nonsense"}}}}, "nonsense"),
+        ({"rows": {"u": {"opponent": {"weights": "nowhere.pth"}}}}, "nowhere.pth"),
     ],
 )
 def test_mistakes_in_the_file_are_named_before_anything_is_trained(tmp_path, road, changes, says):
-    with pytest.raises(UsageError, match=says):
+    with pytest.raises((UsageError, BadInput), match=says):
         read_plan(write_plan(tmp_path, **changes), root=road)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"rows": {"norm": {"data": {"train": "test"}}}}, "2 frames of dnit test are learnt from"),
+        ({"rows": {"norm": {"data": {"val": "test"}}}}, "2 frames of dnit test are validated on"),
+        ({"evaluate": {"split": "val"}}, "2 frames of dnit val are validated on"),
+        ({"evaluate": {"split": "train"}}, "4 frames of dnit train are learnt from"),
+        ({"evaluate": {"split": "none"}}, "4 frames of dnit none are learnt from"),
+        ({"evaluate": {"data": "dnit", "split": "val"}}, "validated on"),
+    ],
+)
+def test_frames_that_had_a_say_in_training_are_never_scored(tmp_path, road, changes, says):
+    with pytest.raises(BadInput, match=says):
+        read_plan(write_plan(tmp_path, **({"baseline": "norm"} | changes)), root=road)
+
+
+def test_nor_are_those_of_a_further_set_that_was_learnt_from(tmp_path, road):
+    whole = write_road(tmp_path / "other", frames=3)
+    split_road(whole, train=1, val=1, test=1)
+    base = json.loads(json.dumps(PLAN["base"]))
+    base["data"] |= {"name": "folder", "classes": ["crack=255"], "root": str(tmp_path / "mine")}
+    base["data"]["also"] = {"dnit": str(whole)}
+    for kind in ("images", "masks"):
+        (tmp_path / "mine" / kind).mkdir(parents=True)
+        for number in range(2):
+            pixels = np.zeros((96, 96), np.uint8)
+            pixels[40:44] = 255 * (kind == "masks")
+            cv2.imwrite(str(tmp_path / "mine" / kind / f"{number}.png"), pixels)
+    (tmp_path / "mine" / "train.txt").write_text("0\n")
+    (tmp_path / "mine" / "val.txt").write_text("1\n")
+    for split, refused in (("train", True), ("test", False)):
+        scored = {"data": "dnit", "split": split, "classes": ["crack"]}
+        plan = write_plan(tmp_path, base=base, evaluate=scored, rows={"norm": {}})
+        if refused:
+            with pytest.raises(BadInput, match="of dnit train is learnt from"):
+                read_plan(plan, roots={"dnit": whole})
+        else:
+            assert len(read_plan(plan, roots={"dnit": whole}).rows) == 1
+
+
+def test_differences_are_taken_over_the_seeds_that_both_rows_have():
+    def seeds(**values):
+        return {
+            int(name[1:]): OfSeed(values={"iou": value}, draws={"iou": np.full(9, value)})
+            for name, value in values.items()
+        }
+
+    found = gain("iou", seeds(s0=0.5, s1=0.9), seeds(s1=0.6, s2=0.1))
+    assert found.value == pytest.approx(0.3)
+    assert found.within.low == pytest.approx(0.3)
+    assert gain("iou", seeds(s0=0.5), seeds(s1=0.6)).value is None
+    assert gain("iou", seeds(s0=0.5), seeds(s0=None, s1=0.6)).value is None
+
+
+def test_rows_of_other_labels_stand_in_another_table_and_that_is_said(done, road, tmp_path):
+    out = shutil.copytree(done / "out", tmp_path / "out")
+    other = shutil.copytree(road, tmp_path / "road")
+    for path in other.rglob("*_CRACK.png"):
+        cv2.imwrite(str(path), np.roll(cv2.imread(str(path)), 5, 0))
+    rows = PLAN["rows"] | {"bias": {"model": {"adapter": {"method": "bias"}}}}
+    plan = read_plan(write_plan(tmp_path, rows=rows), root=other)
+    options = CompareOptions(config=tmp_path / "plan.yaml", root=other, out=out)
+    compare.run_compare(options, Console(quiet=True))
+    tables = by_frames(results_of(plan, out))
+    assert [[one.row.name for one in rows] for rows in tables.values()] == [
+        ["bias"],
+        ["lora", "norm", "unet"],
+    ]
+    assert all("frames and labels" in title for title in tables)
+    text = (out / "comparison.md").read_text()
+    assert "frames or labels changed between rows: bias against lora, norm, unet" in text
+
+
+def test_a_row_whose_model_was_removed_is_trained_again_where_it_is_needed(done, road, tmp_path):
+    out = shutil.copytree(done / "out", tmp_path / "out")
+    plan = read_plan(write_plan(tmp_path), root=road)
+    row = plan.rows[0]
+    home = out / row.recipes[0].folder
+    options = CompareOptions(config=tmp_path / "plan.yaml", root=road, out=out)
+    shutil.rmtree(home / row.name / "checkpoint")
+    compare.run_compare(options, Console(quiet=True))
+    assert not (home / row.name / "checkpoint").exists()  # it is scored: nothing asks for it
+    (home / row.evaluation / "counts.npz").unlink()
+    compare.run_compare(options, Console(quiet=True))
+    assert (home / row.name / "checkpoint").is_dir()
+    assert (home / row.evaluation / "counts.npz").exists()
 
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)

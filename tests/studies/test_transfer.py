@@ -165,7 +165,7 @@ def test_a_dry_run_says_what_each_row_learns_from(tissue, write_plan, run_cli):
         ({"rows": {"a": {"optional": "perhaps"}}}, UsageError, "true or false"),
         ({"budget": 3}, UsageError, "one of title"),
         ({"forget": {"off": ["a"]}}, UsageError, "forget"),
-        ({"evaluate": {"split": "train"}}, BadInput, "2 frames of train are validated on"),
+        ({"evaluate": {"split": "train"}}, BadInput, "1 frame of consep train is learnt from"),
     ],
 )
 def test_mistakes_are_named_before_anything_is_trained(tissue, write_plan, changes, error, says):
@@ -176,7 +176,7 @@ def test_mistakes_are_named_before_anything_is_trained(tissue, write_plan, chang
 def test_what_is_validated_on_is_never_scored(tissue, write_plan):
     base = json.loads(json.dumps(PLAN["base"]))
     base["data"] = {"name": "consep", "val": "test"}
-    with pytest.raises(BadInput, match="4 frames of test are validated on"):
+    with pytest.raises(BadInput, match="4 frames of consep test are validated on"):
         read_transfer(write_plan(base=base), root=tissue)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -19,8 +19,18 @@ from sam_crack.studies.compare.train import ROW
 
 Draws = Mapping[str, NDArray[np.float64]]
 """By score its value for every bootstrap resample of whole groups; empty without intervals."""
-Values = Sequence[float | None]
-"""A score's value for each seed."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OfSeed:
+    """What one training scored."""
+
+    values: Mapping[str, float | None]
+    draws: Draws
+
+
+Seeds = Mapping[int, OfSeed]
+"""What a row scored, seed by seed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,35 +59,40 @@ def scored_seeds(row: Row, folder: Path) -> list[Recipe]:
     ]
 
 
-def mean_draws(several: Sequence[Draws]) -> Draws:
-    """Return the mean over seeds of every resample; empty if a seed has none."""
-    if any(not one for one in several):
-        return {}
-    return {name: np.mean([one[name] for one in several], axis=0) for name in several[0]}
-
-
-def mean_score(name: str, values: Values, draws: Draws) -> Score:
-    """Return the mean of a score; without a value where a seed has none."""
-    known = _known(values)
-    if known is None:
+def mean_score(name: str, seeds: Seeds) -> Score:
+    """Return the mean of a score over seeds; without a value where one has none."""
+    values = [one.values[name] for one in seeds.values()]
+    known = tuple(value for value in values if value is not None)
+    if not known or len(known) < len(values):
         return Score(value=None)
-    within = bootstrap.interval(draws[name]) if draws else None
+    draws = _mean_draws(name, seeds)
+    within = None if draws is None else bootstrap.interval(draws)
     return Score(value=fmean(known), within=within, seeds=known)
 
 
-def gain(name: str, mine: tuple[Values, Draws], base: tuple[Values, Draws]) -> Score:
-    """Return the difference from a baseline on the same frames.
+def gain(name: str, mine: Seeds, base: Seeds) -> Score:
+    """Return the difference from a baseline on the same frames, over the seeds that both have.
 
     Both are resampled by the same draws, so what makes a group hard for both cancels out.
     """
-    ours, theirs = _known(mine[0]), _known(base[0])
+    sides = [
+        {seed: one for seed, one in each.items() if seed in mine and seed in base}
+        for each in (mine, base)
+    ]
+    ours, theirs = (mean_score(name, each).value for each in sides)
     if ours is None or theirs is None:
         return Score(value=None)
-    both = mine[1] and base[1]
-    within = bootstrap.interval(mine[1][name] - base[1][name]) if both else None
-    return Score(value=fmean(ours) - fmean(theirs), within=within)
+    drawn, base_drawn = (_mean_draws(name, each) for each in sides)
+    if drawn is None or base_drawn is None:
+        return Score(value=ours - theirs)
+    return Score(value=ours - theirs, within=bootstrap.interval(drawn - base_drawn))
 
 
-def _known(values: Values) -> tuple[float, ...] | None:
-    known = tuple(value for value in values if value is not None)
-    return known if len(known) == len(values) else None
+def _mean_draws(name: str, seeds: Seeds) -> NDArray[np.float64] | None:
+    """Return the mean over seeds of every resample; None if one has none."""
+    several = [one.draws.get(name) for one in seeds.values()]
+    known = [draws for draws in several if draws is not None]
+    if not known or len(known) < len(several):
+        return None
+    mean: NDArray[np.float64] = np.mean(known, axis=0)
+    return mean

@@ -8,17 +8,17 @@ from pathlib import Path
 from statistics import stdev
 
 from sam_crack import __version__, durable
+from sam_crack.console import counted
 from sam_crack.measure.bootstrap import Interval
 from sam_crack.report import page
 from sam_crack.report.html import write_report
 from sam_crack.report.tradeoff import Dot, tradeoff
 from sam_crack.studies.compare.plan import Plan
-from sam_crack.studies.compare.results import BOUNDARY, CLDICE, IOU, Result
+from sam_crack.studies.compare.results import BOUNDARY, CLDICE, IOU, Result, by_frames
 from sam_crack.studies.compare.rules import costs_of, rules_of
 from sam_crack.studies.compare.table import (
     DIGITS,
     ORIGIN,
-    by_frames,
     markdown,
     mean_of,
     origins_of,
@@ -39,6 +39,8 @@ SCORES = (
     "gain high",
     "clDice",
     "gain in clDice",
+    "clDice gain low",
+    "clDice gain high",
     "bf1@2px",
     "threshold",
 )
@@ -101,11 +103,12 @@ def _page_table(plan: Plan, where: str, results: Sequence[Result]) -> page.Table
             one.row.name,
             one.trained[0]["method"],
             score.value,
-            *_ends(score.within),
+            *ends_of(score.within),
             gain.value if gain else None,
-            *_ends(gain.within if gain else None),
+            *ends_of(gain.within if gain else None),
             one.scores[CLDICE].value,
             other.value if other else None,
+            *ends_of(other.within if other else None),
             one.scores[BOUNDARY].value,
             one.threshold,
         ]
@@ -126,11 +129,15 @@ def _costs(results: Sequence[Result]) -> page.Table:
         figures = (first["trainable"] / 1e6, first["adapter_mb"], one.peak_mb, one.train_seconds)
         rows.append([name, *figures, first["steps"], first["crops"], costs_of(one)])
     columns.append(page.Column(name="spent before"))
-    note = "Time is that of the training alone. Memory is the largest of the whole process."
+    note = (
+        "Time is that of the training alone. Memory is the largest of the whole process, libraries "
+        "and what earlier rows left there included: tens of MB."
+    )
     return page.Table(title="What each row costs", columns=columns, rows=rows, note=note)
 
 
-def _ends(within: Interval | None) -> tuple[float | None, float | None]:
+def ends_of(within: Interval | None) -> tuple[float | None, float | None]:
+    """Return the ends of an interval as cells."""
     return (within.low, within.high) if within else (None, None)
 
 
@@ -143,7 +150,8 @@ def _headlines(plan: Plan, results: Sequence[Result]) -> list[page.Fact]:
     best = max(known, key=lambda one: one.scores[IOU].value or 0.0)
     base = [one for one in known if one.row.base == plan.baseline and one is not best]
     facts = []
-    for label, one in [("best IoU", best), *(("baseline", each) for each in base)]:
+    highest = f"highest IoU of {counted(len(known), 'row')}"
+    for label, one in [(highest, best), *(("baseline", each) for each in base)]:
         millions = one.trained[0]["trainable"] / 1e6
         note = f"{span_of(one.scores[IOU].within)}; {millions:.2f} M trained"
         facts.append(
@@ -177,6 +185,6 @@ def _dot(result: Result, cost: str) -> Dot | None:
     score = result.scores[IOU]
     if score.value is None:
         return None
-    low, high = _ends(score.within)
+    low, high = ends_of(score.within)
     name, spent = result.row.base, float(result.facts[cost])
     return Dot(name=name, cost=spent, score=score.value, low=low, high=high)

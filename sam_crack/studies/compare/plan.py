@@ -94,6 +94,7 @@ def plan_of(
     )
     rows = tuple(row for name in overlays for row in _rows(name, whole))
     _check_names(rows, file)
+    _check_resamples(rows, file)
     baseline = str(tree.get("baseline") or next(iter(overlays)))
     if baseline not in overlays:
         raise UsageError(f"{file}: baseline {baseline!r}", f"one of {', '.join(overlays)}")
@@ -124,7 +125,8 @@ def _rows(name: str, file: _File) -> list[Row]:
     found = []
     for scoring in _scorings([file.evaluate, *layers], place):
         called = scoring.name or scoring.data
-        samples = file.shared.checked.scored(scoring, recipes[0].config, place)
+        configs = [recipe.config for recipe in recipes]
+        samples = file.shared.checked.scored(scoring, configs, place)
         found.append(
             Row(
                 name=f"{name}@{called}" if called else name,
@@ -183,6 +185,18 @@ def _check_names(rows: tuple[Row, ...], file: Path) -> None:
             f"{file}: {twice[0]} stands for two rows",
             "every row has a name of its own",
             "give each part of `evaluate` a `name`",
+        )
+
+
+def _check_resamples(rows: tuple[Row, ...], file: Path) -> None:
+    """Refuse what could not be subtracted: differences are taken resample by resample."""
+    numbers = {row.evaluate.resamples: row.name for row in rows}
+    if len(numbers) > 1:
+        told = ", ".join(f"{number} of {name}" for number, name in numbers.items())
+        raise UsageError(
+            f"{file}: resamples differ: {told}",
+            "one number for all rows, whose differences are taken resample by resample",
+            "set resamples in the file's own `evaluate`",
         )
 
 

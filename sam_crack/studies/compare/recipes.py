@@ -14,7 +14,7 @@ from sam_crack.config.values import MismatchError, parse
 from sam_crack.errors import UsageError
 from sam_crack.studies.compare.rows import Recipe, Tuning
 from sam_crack.studies.compare.samples import Checked, init_of
-from sam_crack.studies.opponents import OpponentConfig
+from sam_crack.studies.opponents import OpponentConfig, check_opponent
 from sam_crack.studies.zero_shot import ZeroShotConfig
 
 OWN = ("opponent", "zero_shot", "init", "tune", "seeds", "of", "evaluate")
@@ -44,6 +44,7 @@ def read_recipes(
     if "opponent" in overlay:
         section = section_of(overlay, "opponent", place)
         opponent = load_tree(OpponentConfig, section, f"{place}.opponent")
+        check_opponent(opponent, f"{place}.opponent")
     if "zero_shot" in overlay:
         section = section_of(overlay, "zero_shot", place)
         zero_shot = load_tree(ZeroShotConfig, section, f"{place}.zero_shot")

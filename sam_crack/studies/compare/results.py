@@ -12,10 +12,9 @@ from typing import Any
 from sam_crack.measure import bootstrap, tally
 from sam_crack.studies.compare.means import (
     Draws,
+    OfSeed,
     Score,
-    Values,
     gain,
-    mean_draws,
     mean_score,
     scored_seeds,
 )
@@ -56,7 +55,7 @@ class Result:
             "train_seconds": self.train_seconds,
             "steps_before": first.get("steps_before", 0),
             "tuning": [one.get("tuning") for one in self.trained],
-            "seeds": [recipe.config.seed for recipe in self.row.recipes[: len(self.trained)]],
+            "seeds": [one["seed"] for one in self.trained],
             "threshold": self.threshold,
             "scores": {name: score.facts for name, score in self.scores.items()},
             "gains": {name: score.facts for name, score in self.gains.items()},
@@ -69,6 +68,20 @@ class Result:
             "key": self.row.key,
             "keys": [recipe.key for recipe in self.row.recipes],
         }
+
+    @property
+    def truth(self) -> tuple[str, str, str, str]:
+        """What was scored: rows that share it stand in one table.
+
+        The frames in words, the classes, the policy on empty masks, the hash of frames and labels.
+        """
+        facts = self.metrics[0]
+        return (
+            self.row.scored_on,
+            ", ".join(facts["data"]["classes"]),
+            facts["policies"]["empty"],
+            facts["data"]["frames_sha256"],
+        )
 
     @property
     def peak_mb(self) -> float | None:
@@ -94,37 +107,47 @@ def results_of(plan: Plan, folder: Path) -> list[Result]:
         row.name: [load_scored(folder / one.folder / row.evaluation) for one in done[row.name]]
         for row in plan.rows
     }
-    draws = {
-        row.name: mean_draws([_drawn(one, row.evaluate.resamples) for one in scored[row.name]])
+    seeds = {
+        row.name: {
+            recipe.config.seed: OfSeed(
+                values=_scores(one.total(), one), draws=_drawn(one, row.evaluate.resamples)
+            )
+            for recipe, one in zip(done[row.name], scored[row.name], strict=True)
+        }
         for row in plan.rows
-        if scored[row.name]
     }
     found = []
     for row in plan.rows:
         if not scored[row.name]:
             continue
         base = _baseline(plan, row, scored)
-        mine, drawn = scored[row.name], draws[row.name]
         homes = [folder / recipe.folder for recipe in done[row.name]]
         found.append(
             Result(
                 row=row,
                 trained=tuple(_read(home / ROW) for home in homes),
                 metrics=tuple(_read(home / row.evaluation / METRICS) for home in homes),
-                scores={name: mean_score(name, _values(name, mine), drawn) for name in SCORES},
+                scores={name: mean_score(name, seeds[row.name]) for name in SCORES},
                 gains={}
                 if base is None
-                else {
-                    name: gain(
-                        name,
-                        (_values(name, mine), drawn),
-                        (_values(name, scored[base]), draws[base]),
-                    )
-                    for name in SCORES
-                },
+                else {name: gain(name, seeds[row.name], seeds[base]) for name in SCORES},
             )
         )
     return found
+
+
+def by_frames(results: Sequence[Result]) -> dict[str, list[Result]]:
+    """Return by title the rows that were scored on the same truth, in the order of the plan."""
+    alike: dict[tuple[str, ...], list[Result]] = {}
+    for result in results:
+        alike.setdefault(result.truth, []).append(result)
+    names = [truth[0] for truth in alike]
+    return {
+        where
+        if names.count(where) == 1
+        else f"{where}: {classes}, empty {empty}, frames and labels {sha256[:8]}": rows
+        for (where, classes, empty, sha256), rows in alike.items()
+    }
 
 
 def _baseline(plan: Plan, row: Row, scored: Mapping[str, Sequence[Scored]]) -> str | None:
@@ -150,10 +173,6 @@ def _drawn(scored: Scored, resamples: int) -> Draws:
 
 def _scores(total: tally.Sums, scored: Scored) -> dict[str, float | None]:
     return {name: tally.score(total, name, empty=scored.empty) for name in SCORES}
-
-
-def _values(name: str, scored: Sequence[Scored]) -> Values:
-    return [_scores(one.total(), one)[name] for one in scored]
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sam_crack.config.schema import DataConfig
+from sam_crack.console import counted
 from sam_crack.studies.compare.plan import Plan
-from sam_crack.studies.compare.results import Result
+from sam_crack.studies.compare.results import Result, by_frames
 from sam_crack.studies.compare.rows import EvaluateConfig
 from sam_crack.studies.evaluation.tables import FEW_GROUPS, MISSED, POLICIES
 
@@ -27,20 +29,23 @@ def costs_of(result: Result) -> str:
 
 def rules_of(plan: Plan, results: Sequence[Result]) -> list[str]:
     """Say in words what the table rests on."""
-    first = plan.rows[0]
-    scored = first.evaluate
     found = [
         "IoU, clDice and bf1@2px (F1 of borders within 2 px) are of the foreground alone, pooled "
         "over all pixels of the frames",
         *_budget(results),
-        _thresholds(plan),
+        *_thresholds(results),
         *_scales(results),
-        f"empty masks: {scored.empty}: {POLICIES[scored.empty]}",
+        *_empty(results),
         f"missed masks: {MISSED}",
-        f"gains are paired: the same frames, resampled by the same draws, against {plan.baseline}",
+        f"gains are paired: the same frames, resampled by the same draws, against {plan.baseline}; "
+        "one is bold where its interval leaves out zero and there are at least "
+        f"{FEW_GROUPS} groups; with many rows some would be by chance",
         _seeds(results),
-        *_groups(plan, results),
+        *_groups(results),
+        *_other_labels(results),
     ]
+    if any(one.peak_mb is None for one in results):
+        found.append("memory is not known of a training that was killed and went on")
     found += dict.fromkeys(line for one in results for line in _looks(one))
     done = {one.row.name for one in results if len(one.trained) == len(one.row.recipes)}
     missing = [row.name for row in plan.rows if row.name not in done]
@@ -89,10 +94,44 @@ def _budget(results: Sequence[Result]) -> list[str]:
     return found
 
 
-def _thresholds(plan: Plan) -> str:
-    fixed = [row.name for row in plan.rows if row.infer.threshold is not None]
-    text = f"thresholds are chosen on {plan.rows[0].config.data.val}, never on the frames scored"
-    return text + (f", except those that the file fixes: {', '.join(fixed)}" if fixed else "")
+def _thresholds(results: Sequence[Result]) -> list[str]:
+    """Say on what thresholds were chosen; no row is read whose choice saw what it is scored on."""
+    fixed = [one.row.name for one in results if one.row.infer.threshold is not None]
+    chosen = dict.fromkeys(_validated(one.row.config.data) for one in results)
+    text = f"thresholds are chosen on {' or '.join(chosen)}, never on the frames scored"
+    return [text + (f", except those that the file fixes: {', '.join(fixed)}" if fixed else "")]
+
+
+def _validated(data: DataConfig) -> str:
+    held = f"{data.hold_out} frames held out of {data.train}"
+    return f"{data.name} {held if data.hold_out else data.val}"
+
+
+def _empty(results: Sequence[Result]) -> list[str]:
+    """Say what an empty frame scores, and in which rows where they differ."""
+    rows: dict[str, list[str]] = {}
+    for one in results:
+        rows.setdefault(one.row.evaluate.empty, []).append(one.row.name)
+    several = len(rows) > 1
+    return [
+        f"empty masks{' of ' * several}{', '.join(names * several)}: {empty}: {POLICIES[empty]}"
+        for empty, names in rows.items()
+    ]
+
+
+def _other_labels(results: Sequence[Result]) -> list[str]:
+    """Say where frames of one name are not the same, or not labelled alike."""
+    rows: dict[tuple[str, ...], dict[str, list[str]]] = {}
+    for one in results:
+        *alike, sha256 = one.truth
+        rows.setdefault(tuple(alike), {}).setdefault(sha256, []).append(one.row.name)
+    return [
+        f"{where}: frames or labels changed between rows: "
+        + " against ".join(", ".join(names) for names in by_hash.values())
+        + "; remove the folders of the older ones' evaluations to score them again"
+        for (where, *_), by_hash in rows.items()
+        if len(by_hash) > 1
+    ]
 
 
 def _scales(results: Sequence[Result]) -> list[str]:
@@ -122,20 +161,24 @@ def _seeds(results: Sequence[Result]) -> str:
         return "one seed each: what changes from seed to seed is not in the intervals"
     return (
         f"{min(counts)} to {max(counts)} seeds: figures are means over seeds, ± is their standard "
-        "deviation; intervals resample frames and leave the seeds as they are"
+        "deviation; intervals resample frames and leave the seeds as they are; gains are over the "
+        "seeds that both rows have"
     )
 
 
-def _groups(plan: Plan, results: Sequence[Result]) -> list[str]:
+def _groups(results: Sequence[Result]) -> list[str]:
+    """Say of each set of frames how many there are, and what its intervals are drawn from."""
     found = []
-    for where in dict.fromkeys(one.row.scored_on for one in results):
-        one = next(each for each in results if each.row.scored_on == where)
-        facts = one.metrics[0]
-        groups = facts["bootstrap"]["groups"]
+    for where, rows in by_frames(results).items():
+        facts = rows[0].metrics[0]
+        drawn, groups = facts["bootstrap"], int(facts["bootstrap"]["groups"])
+        text = f"{where}: {counted(facts['data']['frames'], 'frame')}"
+        if groups < 2 or not drawn["resamples"]:
+            found.append(f"{text} in {counted(groups, drawn['unit'])}: no intervals")
+            continue
         rough = "; so few make rough intervals" if groups < FEW_GROUPS else ""
         found.append(
-            f"{where}: {facts['data']['frames']} frames; 95 % intervals from "
-            f"{facts['bootstrap']['resamples']} resamples of {groups} whole "
-            f"{facts['bootstrap']['unit']}s{rough}"
+            f"{text}; 95 % intervals from {drawn['resamples']} resamples of {groups} whole "
+            f"{drawn['unit']}s{rough}"
         )
     return found

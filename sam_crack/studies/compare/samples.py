@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sam_crack import durable
 from sam_crack.config.schema import DataConfig, RunConfig
+from sam_crack.console import counted
 from sam_crack.data.opening import open_samples, open_splits
 from sam_crack.errors import BadInput, UsageError
 from sam_crack.model.description import DESCRIPTION, find_checkpoint
@@ -47,6 +48,10 @@ class Scoring:
     sha256: str
 
 
+OWN_SETS = ("folder", "synth")
+"""Names under which anything may lie: only the folder tells two of them apart."""
+
+
 class Checked:
     """Opens every split once, hashes who is in it, and refuses to score what was learnt."""
 
@@ -62,9 +67,15 @@ class Checked:
         """Hash of the frames that are learnt from and validated on."""
         return _hash(self._learnt(config.data, config.seed))
 
-    def scored(self, asked: EvaluateConfig, config: RunConfig, place: str) -> Scoring:
-        """Find the frames that are scored; none of them may have been learnt from."""
-        data = config.data
+    def scored(self, asked: EvaluateConfig, configs: Sequence[RunConfig], place: str) -> Scoring:
+        """Find the frames that are scored; none of them may have had a say in any training.
+
+        Args:
+            asked: which frames, and how.
+            configs: the trainings that are scored, one for each seed.
+            place: what errors name.
+        """
+        data = configs[0].data
         same = asked.data in ("", data.name)
         name = asked.data or data.name
         root = self.roots.of(name, asked.root or (data.root if same else None), place)
@@ -75,19 +86,29 @@ class Checked:
             classes = asked.classes or (data.classes if same else ())
             samples = open_samples(name, root, split=split, classes=classes, lists=lists)
             self._known[key] = {asked.split: [record.id for record in samples.records]}
-        found = self._known[key]
-        if same:
-            seen = self._learnt(data, config.seed)["train"]
-            both = set(seen) & set(found[asked.split])
-            if both and asked.split != data.train:
-                raise BadInput(
-                    f"{place}: {len(both)} frames of {name} {asked.split} are learnt from, first "
-                    f"{min(both)}",
-                    "frames that had no say in training",
-                    "score another split",
-                )
-        facts = {f"{name} {split}": ids for split, ids in found.items()}
-        return Scoring(evaluate=dataclasses.replace(asked, root=root), sha256=_hash(facts))
+        found = set(self._known[key][asked.split])
+        for config in configs:
+            for part, ids in self._met(config, name, root).items():
+                if both := found & ids:
+                    raise BadInput(
+                        f"{place}: {counted(len(both), 'frame')} of {name} {asked.split} "
+                        f"{'is' if len(both) == 1 else 'are'} {part}, first {min(both)}",
+                        "frames that had no say in training, in thresholds or in what is kept",
+                        "score another split, or set data.hold_out",
+                    )
+        sha256 = _hash({f"{name} {asked.split}": found})
+        return Scoring(evaluate=dataclasses.replace(asked, root=root), sha256=sha256)
+
+    def _met(self, config: RunConfig, name: str, root: Path) -> dict[str, set[str]]:
+        """Return the frames of a data set that a training sees, by what it does with them."""
+        learnt = self._learnt(config.data, config.seed)
+        train, val = set(learnt["train"]), set(learnt["val"])
+        if name in config.data.also:  # their ids begin with the name of the set
+            train = {one.removeprefix(f"{name}/") for one in train if one.startswith(f"{name}/")}
+            val = set()
+        elif name != config.data.name or (name in OWN_SETS and root != config.data.root):
+            return {}
+        return {"learnt from": train, "validated on": val}
 
     def _learnt(self, data: DataConfig, seed: int) -> dict[str, list[str]]:
         seed = seed if (data.hold_out or data.limit) else 0  # else no draw depends on it
@@ -95,6 +116,7 @@ class Checked:
             data.name,
             data.root,
             data.lists,
+            *data.also.items(),
             data.train,
             data.val,
             data.hold_out,

@@ -14,12 +14,13 @@ from sam_crack.studies.evaluation.scale import at_scale
 from sam_crack.studies.evaluation.tables import METRICS, evaluate, write_evaluation
 from sam_crack.studies.evaluation.tasks import choose_ruler
 from sam_crack.studies.evaluation.verb import chosen_frames, load_predictor
-from sam_crack.studies.scoring import score_frames
+from sam_crack.studies.scoring import COUNTS, score_frames
 
 
 def is_scored(row: Row, recipe: Recipe, folder: Path) -> bool:
-    """Whether a row's frames have been scored; the figures are written last."""
-    return (folder / recipe.folder / row.evaluation / METRICS).exists()
+    """Whether a row's frames have been scored."""
+    home = folder / recipe.folder / row.evaluation
+    return (home / METRICS).exists() and (home / COUNTS).exists()
 
 
 def score_row(row: Row, recipe: Recipe, folder: Path, *, device: str, console: Console) -> None:

@@ -9,8 +9,9 @@ from sam_crack.console import Console
 from sam_crack.measure.bootstrap import Interval
 from sam_crack.studies.compare.means import Score
 from sam_crack.studies.compare.plan import Plan
-from sam_crack.studies.compare.results import BOUNDARY, CLDICE, IOU, Result
+from sam_crack.studies.compare.results import BOUNDARY, CLDICE, IOU, Result, by_frames
 from sam_crack.studies.compare.rules import costs_of, rules_of
+from sam_crack.studies.evaluation.tables import FEW_GROUPS
 
 DIGITS = 3
 HEADER = (
@@ -30,14 +31,6 @@ HEADER = (
 )
 GAINS = {HEADER.index("gain in IoU"): IOU, HEADER.index("gain in clDice"): CLDICE}
 ORIGIN = ("row", "what it is", "steps", "crops", "spent before", "learnt", "scored", "key")
-
-
-def by_frames(results: Sequence[Result]) -> dict[str, list[Result]]:
-    """Return the rows of each set of frames, in the order of the plan."""
-    found: dict[str, list[Result]] = {}
-    for result in results:
-        found.setdefault(result.row.scored_on, []).append(result)
-    return found
 
 
 def table_of(plan: Plan, results: Sequence[Result]) -> list[list[str]]:
@@ -79,11 +72,18 @@ def origins_of(results: Sequence[Result]) -> list[list[str]]:
                 f"{first['crops']:,}",
                 costs_of(one),
                 row.recipes[0].samples_sha256[:10],
-                row.samples_sha256[:10],
+                one.truth[-1][:10],
                 row.key[:10],
             ]
         )
     return lines
+
+
+def is_told_apart(result: Result, name: str) -> bool:
+    """Whether a difference from the baseline is more than what frames draw by chance."""
+    within = result.gains[name].within
+    enough = result.metrics[0]["bootstrap"]["groups"] >= FEW_GROUPS
+    return enough and within is not None and (within.low > 0 or within.high < 0)
 
 
 def mean_of(score: Score) -> str:
@@ -110,14 +110,13 @@ def _gain(result: Result, name: str) -> str:
 
 
 def markdown(plan: Plan, results: Sequence[Result], plots: Sequence[str]) -> str:
-    """Write everything as Markdown; a gain whose interval leaves out zero is bold."""
+    """Write everything as Markdown; what is bold, the rules say."""
     text = [f"# {plan.title}", ""]
     for where, rows in by_frames(results).items():
         lines = table_of(plan, rows)
         for line, one in zip(lines, rows, strict=True):
             for place, name in GAINS.items():
-                within = one.gains[name].within if name in one.gains else None
-                if within is not None and (within.low > 0 or within.high < 0):
+                if name in one.gains and is_told_apart(one, name):
                     line[place] = f"**{line[place]}**"
         text += [f"## {where}", "", *_markdown(HEADER, lines), ""]
     text += [f"![{name}]({name}.png)" for name in plots]

@@ -53,6 +53,11 @@ def is_trained(recipe: Recipe, folder: Path) -> bool:
     return (home / ROW).exists()
 
 
+def has_model(recipe: Recipe, folder: Path) -> bool:
+    """Whether what a recipe has learnt is still there, to be looked at once more."""
+    return (folder / recipe.folder / recipe.name / CHECKPOINT).is_dir()
+
+
 def need_same_defaults(recipe: Recipe, home: Path) -> None:
     """Refuse to go on with what was begun when defaults were others."""
     if not (home / CONFIG).exists():

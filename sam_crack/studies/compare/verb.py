@@ -14,7 +14,7 @@ from sam_crack.studies.compare.results import results_of
 from sam_crack.studies.compare.rows import Row
 from sam_crack.studies.compare.score import is_scored, score_row
 from sam_crack.studies.compare.table import say_comparison
-from sam_crack.studies.compare.train import is_trained, train_recipe
+from sam_crack.studies.compare.train import has_model, is_trained, train_recipe
 from sam_crack.train.session import join_processes
 from sam_crack.train.state import FolderLock
 
@@ -63,9 +63,10 @@ def finish_row(
     """Train what is not trained and score what is not scored."""
     quiet = Console(quiet=True, no_progress=console.no_progress or console.quiet)
     for recipe in row.recipes:
-        if not is_trained(recipe, folder):
+        scored = is_scored(row, recipe, folder)
+        if not (is_trained(recipe, folder) and (scored or has_model(recipe, folder))):
             if len(row.recipes) > 1:
                 console.say(f"seed {recipe.config.seed}")
             train_recipe(recipe, folder, console)
-        if not is_scored(row, recipe, folder):
+        if not scored:
             score_row(row, recipe, folder, device=options.device, console=quiet)

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from sam_crack import __version__, durable
-from sam_crack.console import Console
+from sam_crack.console import Console, counted
+from sam_crack.model.description import IN_RUN
 from sam_crack.report import page
 from sam_crack.report.html import write_report
 from sam_crack.report.learning_curve import Reached, learning_curve
-from sam_crack.studies.compare.means import Score
-from sam_crack.studies.compare.table import DIGITS, mean_of, span_of
+from sam_crack.studies.compare.page import ends_of
+from sam_crack.studies.compare.table import DIGITS
 from sam_crack.studies.evaluation.tables import FEW_GROUPS, POLICIES
 from sam_crack.studies.transfer.facts import PUBLISHED
 from sam_crack.studies.transfer.forget import RULE
@@ -42,15 +43,16 @@ def write_transfer(folder: Path, plan: TransferPlan, outcome: Outcome) -> None:
     for name, image in plots.items():
         durable.write_bytes(folder / f"{name}.png", image)
     tables = [
-        ("Rows", *rows_of(plan, outcome.found)),
-        ("What SAM's own decoder lost", *forgotten_of(outcome.forgotten)),
-        ("What others have published", *published_of(plan, outcome.found)),
+        rows_of(plan, outcome.found),
+        forgotten_of(outcome.forgotten),
+        published_of(plan, outcome.found),
     ]
+    tables = [table for table in tables if table.rows]
     rules = rules_of(plan, outcome)
     text = [f"# {plan.compared.title}", ""]
-    for title, header, lines in tables:
-        if lines:
-            text += [f"## {title}", "", *_markdown(header, lines), ""]
+    for table in tables:
+        text += [f"## {table.title}", "", *_markdown(table), ""]
+        text += [table.note, ""] if table.note else []
     text += [*(f"![{name}]({name}.png)" for name in plots), ""]
     text += ["## Rules", "", *(f"* {rule}" for rule in rules)]
     durable.write_text(folder / MARKDOWN, "\n".join(text) + "\n")
@@ -60,11 +62,7 @@ def write_transfer(folder: Path, plan: TransferPlan, outcome: Outcome) -> None:
         title=plan.compared.title,
         subtitle=f"{len(outcome.found)} of {len(plan.compared.rows)} rows",
         sections=[
-            *(
-                page.Table(title=title, columns=[page.Column(name=n) for n in header], rows=lines)
-                for title, header, lines in tables
-                if lines
-            ),
+            *tables,
             page.Plots(
                 title="Score and images",
                 plots=[page.Plot(image=image, alt=name) for name, image in plots.items()],
@@ -93,39 +91,41 @@ def _facts(plan: TransferPlan, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def rows_of(plan: TransferPlan, found: Sequence[Found]) -> tuple[list[str], list[list[str]]]:
-    """Return header and lines of the table of rows."""
-    if not found:
-        return [], []
-    names = found[0].headlines
-    first = names[0]
-    header = ["row", "method", "images", "steps", "start", first, "95 % interval", *names[1:]]
-    header += [f"gain in {first}", "its interval", "threshold", "published", "config", "frames"]
-    others = {one.score: one.value for one in PUBLISHED.get(plan.data.name, ())}
-    lines = []
+def rows_of(plan: TransferPlan, found: Sequence[Found]) -> page.Table:
+    """Return the table of rows; the scores of the task, the one that counts most first."""
+    first, *others = found[0].headlines if found else ("score",)
+    texts = ["row", "method"], ["start"], ["published", "config", "frames"]
+    figures = [first, "low", "high", f"gain in {first}", "gain low", "gain high", *others]
+    columns = [page.Column(name=name) for name in texts[0]]
+    columns += [page.Column(name=name, digits=0) for name in ("images", "steps")]
+    columns += [page.Column(name=name, digits=DIGITS) for name in (*figures, "threshold")]
+    columns += [page.Column(name=name) for name in (*texts[1], *texts[2])]
+    published = {one.score: one.value for one in PUBLISHED.get(plan.data.name, ())}
+    rows: list[list[page.Cell]] = []
     for one in found:
-        gain = one.gains.get(first)
+        score, gain = one.scores[first], one.gains.get(first)
         base = one.row.base == plan.compared.baseline
-        before = one.trained.get("steps_before")
-        lines.append(
+        rows.append(
             [
-                one.row.name,
-                str(one.trained["method"]),
-                str(one.point.images),
-                f"{one.trained['steps']:,}",
-                f"checkpoint of {before:,} steps" if before else _start(one),
-                mean_of(one.scores[first]),
-                span_of(one.scores[first].within),
-                *(mean_of(one.scores[name]) for name in names[1:]),
-                "baseline" if base else _signed(gain),
-                span_of(gain.within) if gain else "-",
-                f"{one.metrics['model']['threshold']:.3f}",
-                others.get(first, "-"),
+                one.row.name + " (baseline)" * base,
+                one.trained["method"],
+                one.point.images,
+                one.trained["steps"],
+                score.value,
+                *ends_of(score.within),
+                gain.value if gain else None,
+                *ends_of(gain.within if gain else None),
+                *(one.scores[name].value for name in others),
+                one.metrics["model"]["threshold"],
+                _start(one),
+                published.get(first, "-"),
                 one.row.key[:10],
                 one.metrics["data"]["frames_sha256"][:10],
             ]
         )
-    return header, lines
+    several = any(len(one.row.recipes) > 1 for one in found)
+    note = "Scores are means over seeds." if several else ""
+    return page.Table(title="Rows", columns=columns, rows=rows, note=note)
 
 
 def _start(one: Found) -> str:
@@ -134,45 +134,63 @@ def _start(one: Found) -> str:
     if recipe.opponent is not None:
         given = recipe.opponent.imagenet or recipe.opponent.weights is not None
         return f"{'ImageNet' if given else 'random'} {recipe.opponent.encoder}"
+    if recipe.init is not None:
+        folder = recipe.init.parent if recipe.init.name == IN_RUN else recipe.init
+        return f"{folder.name}, {counted(one.trained.get('steps_before', 0), 'step')}"
     backbone = recipe.config.model.backbone
     return backbone.name if backbone.pretrained else f"random {backbone.name}"
 
 
-def _signed(gain: Score | None) -> str:
-    return "-" if gain is None or gain.value is None else f"{gain.value:+.{DIGITS}f}"
-
-
-def forgotten_of(forgotten: Forgotten) -> tuple[list[str], list[list[str]]]:
-    """Return header and lines of what tuning cost point prompts."""
-    header = ["adapters of", "steps", "objects", "groups", "median IoU, off", "95 % interval"]
-    header += ["median IoU, on", "its interval", "median difference", "and its interval"]
-    lines = []
+def forgotten_of(forgotten: Forgotten) -> page.Table:
+    """Return the table of what tuning cost point prompts: median IoU without, with, and apart."""
+    columns = [page.Column(name="adapters of")]
+    columns += [page.Column(name=name, digits=0) for name in ("steps", "objects", "groups")]
+    for name in ("IoU, off", "IoU, on", "gain"):
+        parts = (name, f"{name}, low", f"{name}, high")
+        columns += [page.Column(name=part, digits=DIGITS) for part in parts]
+    rows: list[list[page.Cell]] = []
     for name, facts in forgotten.items():
-        cells = [name, f"{facts['steps']:,}", str(facts["objects"]), str(facts["groups"])]
+        row: list[page.Cell] = [name, facts["steps"], facts["objects"], facts["groups"]]
         for part in ("base", "tuned", "difference"):
-            one = facts[part]
-            sign = "+" if part == "difference" else ""
-            ends = [one["low"], one["high"]]
-            cells.append(f"{one['median']:{sign}.{DIGITS}f}")
-            cells.append(
-                "-" if None in ends else " .. ".join(f"{end:{sign}.{DIGITS}f}" for end in ends)
-            )
-        lines.append(cells)
-    return header, lines
+            row += [facts[part][end] for end in ("median", "low", "high")]
+        rows.append(row)
+    note = "Medians over objects; the last three are of the differences object by object."
+    return page.Table(title="What SAM's own decoder lost", columns=columns, rows=rows, note=note)
 
 
-def published_of(plan: TransferPlan, found: Sequence[Found]) -> tuple[list[str], list[list[str]]]:
-    """Return header and lines of others' figures, each beside the best row here."""
-    header = ["score", "published", "best here", "row", "their protocol", "ours", "source"]
-    lines = []
+def published_of(plan: TransferPlan, found: Sequence[Found]) -> page.Table:
+    """Return the table of others' figures, each beside the highest here."""
+    names = ("score", "published", "highest here", "row", "their protocol", "ours", "source")
+    rows: list[list[page.Cell]] = []
     for one in PUBLISHED.get(plan.data.name, ()):
         known = [(each.scores[one.score].value, each) for each in found if one.score in each.scores]
         ranked = [(value, each) for value, each in known if value is not None]
         best = max(ranked, key=lambda pair: pair[0], default=None)
         ours = "not scored" if best is None else _protocol(best[1])
         here = ["-", "-"] if best is None else [f"{best[0]:.{DIGITS}f}", best[1].row.name]
-        lines.append([one.score, one.value, *here, one.protocol, ours, one.source])
-    return header, lines
+        rows.append([one.score, one.value, *here, one.protocol, ours, one.source])
+    columns = [page.Column(name=name) for name in names]
+    title = "What others have published"
+    note = "The highest of all rows on the frames that are scored: it flatters this side."
+    return page.Table(title=title, columns=columns, rows=rows, note=note, wraps=True)
+
+
+def texts_of(table: page.Table) -> list[list[str]]:
+    """Write the cells of a table as on the page; gains with their sign."""
+    signs = ["+" if column.name.startswith("gain") else "" for column in table.columns]
+    return [
+        [
+            "-"
+            if cell is None
+            else f"{cell:{sign}.{column.digits}f}"
+            if isinstance(cell, float)
+            else f"{cell:,}"
+            if isinstance(cell, int)
+            else cell
+            for cell, sign, column in zip(row, signs, table.columns, strict=True)
+        ]
+        for row in table.rows
+    ]
 
 
 def _protocol(one: Found) -> str:
@@ -190,11 +208,11 @@ def rules_of(plan: TransferPlan, outcome: Outcome) -> list[str]:
     first, found, not_run = plan.compared.rows[0], outcome.found, outcome.not_run
     rules = [
         "thresholds and the step that is kept are chosen on held-out images "
-        f"({len(plan.validated)}), which no row learns from or is scored on; they are not counted "
-        "among the images",
+        f"({len(plan.validated)}), drawn by the seed, which a row does not learn from and none is "
+        "scored on; they are not counted among the images",
         "few images are drawn by the seed, the smaller number out of the larger; transfer.json "
-        "names them",
-        "every row takes the same number of steps, however few its images",
+        "names those of the first seed",
+        *_steps(found),
         f"empty masks: {first.evaluate.empty}: {POLICIES[first.evaluate.empty]}",
         f"gains are paired: the same frames, resampled by the same draws, against "
         f"{plan.compared.baseline}",
@@ -219,6 +237,15 @@ def rules_of(plan: TransferPlan, outcome: Outcome) -> list[str]:
     return rules + ([f"not finished: {', '.join(open_rows)}"] if open_rows else [])
 
 
+def _steps(found: Sequence[Found]) -> list[str]:
+    """Say whether all rows that learn took as many steps."""
+    steps = {one.row.name: int(one.trained["steps"]) for one in found if one.trained["steps"]}
+    if len(set(steps.values())) > 1:
+        told = ", ".join(f"{name} {number:,}" for name, number in steps.items())
+        return [f"rows took different numbers of steps: {told}"]
+    return ["every row takes the same number of steps, however few its images"] if steps else []
+
+
 def draw_curves(found: Sequence[Found]) -> dict[str, bytes]:
     """Draw the first score over the images that were learnt from."""
     methods: dict[str, list[Reached]] = {}
@@ -237,13 +264,14 @@ def draw_curves(found: Sequence[Found]) -> dict[str, bytes]:
 
 def say_transfer(plan: TransferPlan, outcome: Outcome, console: Console) -> None:
     """Print the tables and their rules."""
-    for header, lines in (rows_of(plan, outcome.found), forgotten_of(outcome.forgotten)):
-        if lines:
-            console.table(header, lines)
+    for table in (rows_of(plan, outcome.found), forgotten_of(outcome.forgotten)):
+        if table.rows:
+            console.table([column.name for column in table.columns], texts_of(table))
     for rule in rules_of(plan, outcome):
         console.say(rule)
 
 
-def _markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
-    rows = [header, ["---"] * len(header), *lines]
+def _markdown(table: page.Table) -> list[str]:
+    names = [column.name for column in table.columns]
+    rows = [names, ["---"] * len(names), *texts_of(table)]
     return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]

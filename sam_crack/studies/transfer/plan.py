@@ -12,7 +12,7 @@ from sam_crack.config.fields import Range
 from sam_crack.config.overlay import read_overlay
 from sam_crack.config.schema import DataConfig, RunConfig
 from sam_crack.config.trees import load_tree, merged
-from sam_crack.data.opening import open_samples, open_splits
+from sam_crack.data.opening import open_splits
 from sam_crack.errors import BadInput, UsageError
 from sam_crack.studies.compare import plan as compare_plan
 from sam_crack.studies.compare.plan import Plan, plan_of
@@ -95,8 +95,6 @@ def read_transfer(
         roots=roots,
     )
     validated = tuple(record.id for record in val.records)
-    for row in compared.rows:
-        _keep_apart(row, data, validated, file)
     return TransferPlan(
         compared=compared,
         points={row.name: _point(row, methods) for row in compared.rows},
@@ -193,28 +191,6 @@ def _by_task(raw: object) -> object:
     if isinstance(raw, list):
         return [_by_task(one) for one in raw]
     return {"task": "auto"} | (raw or {}) if raw is None or isinstance(raw, dict) else raw
-
-
-def _keep_apart(row: Row, data: DataConfig, validated: Sequence[str], file: Path) -> None:
-    """Refuse to score frames on which thresholds or steps are chosen, or that are learnt from."""
-    asked = row.evaluate
-    if asked.data not in ("", data.name) or asked.root != data.root:
-        return
-    assert asked.root is not None  # placed when the row was read
-    split = None if asked.split == "none" else asked.split
-    scored = open_samples(
-        data.name, asked.root, split=split, classes=data.classes, lists=data.lists
-    )
-    both = {record.id for record in scored.records} & set(validated)
-    if both or asked.split == data.train:
-        what = (
-            f"{len(both)} frames of {asked.split} are validated on" if both else "train is scored"
-        )
-        raise BadInput(
-            f"{file}: {row.name}: {what}",
-            "frames that had no say in training, in the threshold or in the step that is kept",
-            "set data.hold_out, or score another split",
-        )
 
 
 def _point(row: Row, methods: Mapping[str, str]) -> Point:

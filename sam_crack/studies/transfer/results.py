@@ -12,10 +12,10 @@ from typing import Any
 from sam_crack import durable
 from sam_crack.studies.compare.means import (
     Draws,
+    OfSeed,
     Score,
-    Values,
+    Seeds,
     gain,
-    mean_draws,
     mean_score,
     scored_seeds,
 )
@@ -77,19 +77,13 @@ def found_so_far(plan: TransferPlan, folder: Path) -> list[Found]:
         homes = [folder / recipe.folder for recipe in done[row.name]]
         if not homes:
             continue
-        mine = [_scored(home / row.evaluation) for home in homes]
-        names = mine[0].ruler.headlines
-        drawn = _drawn_over(row, homes)
+        mine = _seeds(row, done[row.name], folder)
+        names = _scored(homes[0] / row.evaluation).ruler.headlines
         against = next((other for other in base if _comparable(other, row, done, folder)), None)
         gains: dict[str, Score] = {}
         if against is not None and against.name != row.name:
-            others = [folder / recipe.folder for recipe in done[against.name]]
-            theirs = [_scored(home / against.evaluation) for home in others]
-            apart = _drawn_over(against, others)
-            gains = {
-                name: gain(name, (_values(name, mine), drawn), (_values(name, theirs), apart))
-                for name in names
-            }
+            theirs = _seeds(against, done[against.name], folder)
+            gains = {name: gain(name, mine, theirs) for name in names}
         found.append(
             Found(
                 row=row,
@@ -97,7 +91,7 @@ def found_so_far(plan: TransferPlan, folder: Path) -> list[Found]:
                 headlines=names,
                 trained=_read(homes[0] / ROW),
                 metrics=_read(homes[0] / row.evaluation / METRICS),
-                scores={name: mean_score(name, _values(name, mine), drawn) for name in names},
+                scores={name: mean_score(name, mine) for name in names},
                 gains=gains,
             )
         )
@@ -131,17 +125,16 @@ def _drawn(home: Path, sha256: str, resamples: int) -> Draws:
     return {name: found[name] for name in scored.ruler.headlines if name in found}
 
 
-def _drawn_over(row: Row, homes: Sequence[Path]) -> Draws:
-    """Return the mean over seeds of every resample; empty without intervals."""
-    places = [home / row.evaluation for home in homes]
-    several = [
-        _drawn(place, durable.sha256(place / COUNTS), row.evaluate.resamples) for place in places
-    ]
-    return mean_draws(several)
-
-
-def _values(name: str, scored: Sequence[Scored]) -> Values:
-    return [one.scores()[name] for one in scored]
+def _seeds(row: Row, recipes: Sequence[Recipe], folder: Path) -> Seeds:
+    """Return what each seed of a row scored."""
+    places = {one.config.seed: folder / one.folder / row.evaluation for one in recipes}
+    return {
+        seed: OfSeed(
+            values=_scored(place).scores(),
+            draws=_drawn(place, durable.sha256(place / COUNTS), row.evaluate.resamples),
+        )
+        for seed, place in places.items()
+    }
 
 
 def _read(path: Path) -> dict[str, Any]:
