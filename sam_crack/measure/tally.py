@@ -89,7 +89,8 @@ PER_IMAGE: dict[str, Callable[[FrameCounts, Empty], float | None]] = {
 
 
 def _best_f1(levels: ThresholdCounts, empty: Empty) -> float | None:
-    if not levels.positives.any():
+    """Return the F1 of the best threshold; the policy speaks where one leaves both sides empty."""
+    if not levels.positives.any() and not levels.negatives[-1]:
         return metrics.by_policy(empty)
     return levels.best()[1]
 

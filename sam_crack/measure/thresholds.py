@@ -98,9 +98,10 @@ def count_tolerant_levels(
 def ods(total: TolerantLevels, *, empty: Empty) -> float | None:
     """Return the highest F1 of one threshold for all frames: `ods@Npx` of summed counts.
 
-    A level of 0 is never foreground. Where no frame has truth, only the policy can speak.
+    A level of 0 is never foreground. Where no frame has truth, the policy speaks if some threshold
+    predicts nothing; a prediction that none of them empties scores 0.
     """
-    if int(total.truth_near.sum()) == 0:
+    if int(total.truth_near.sum()) == 0 and int(total.pred_all[-1]) == 0:
         return by_policy(empty)
     return float(total.f1_curve()[1:].max())
 
@@ -115,7 +116,8 @@ def miou2_curve(frame: ThresholdCounts, *, empty: Empty) -> Float:
     """Return the mean of foreground and background IoU at 100 thresholds; NaN where skipped.
 
     The frame's output is divided by its own maximum first, and a pixel is foreground above the
-    threshold, as in the evaluation of the SCSegamba and MixerCSeg family.
+    threshold, as in the evaluation of the SCSegamba and MixerCSeg family. Where neither side has
+    background, the foreground speaks for both.
     """
     seen = np.flatnonzero(frame.positives + frame.negatives)
     top = int(seen[-1]) if len(seen) else 0
@@ -129,7 +131,8 @@ def miou2_curve(frame: ThresholdCounts, *, empty: Empty) -> Float:
     foreground = np.where(
         whole > 0, tp / np.maximum(whole, 1), np.nan if empty_score is None else empty_score
     )
-    curve: Float = (foreground + tn / np.maximum(other, 1)) / 2
+    background = np.where(other > 0, tn / np.maximum(other, 1), foreground)
+    curve: Float = (foreground + background) / 2
     return curve
 
 

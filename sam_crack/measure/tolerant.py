@@ -83,10 +83,16 @@ def count_boundaries(
     """Count boundary pixels within a radius of the other side's boundary: `bf1@Npx`.
 
     The boundary is the foreground that touches background over an edge; beyond the frame lies
-    foreground, so that its border is none (Csurka et al. 2013).
+    foreground, so that its border is none (Csurka et al. 2013). A mask that fills the frame has
+    none at all: it counts as one pixel that only another such mask hits, or it would be empty.
     """
-    found, there = (_boundary(mask) for mask in _prepared(pred, truth, ignore))
-    return _within(found, there, radius_px)
+    masks = _prepared(pred, truth, ignore)
+    found, there = (_boundary(mask) for mask in masks)
+    found_full, there_full = (int(mask.all()) for mask in masks)
+    both_full = found_full * there_full
+    return _within(found, there, radius_px) + Matches(
+        pred_hit=both_full, pred_total=found_full, truth_hit=both_full, truth_total=there_full
+    )
 
 
 def count_tolerant(

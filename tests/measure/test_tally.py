@@ -3,6 +3,8 @@ import time
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sam_crack.measure import tally
 from sam_crack.measure.metrics import count, iou
@@ -96,6 +98,62 @@ def test_false_alarms_on_clean_frames_are_never_rewarded():
     found = scores((alarm, clean), empty="one")
     assert found["iou_per_image"] == found["cldice_per_image"] == found["bf1@2px_per_image"] == 0
     assert found["fp_px_per_clean_megapixel"] == pytest.approx(1e6 * 100 / 2500)
+
+
+POLICIES = st.sampled_from(["skip", "one", "zero"])
+SIZES = st.tuples(st.integers(1, 40), st.integers(1, 40))
+
+
+@settings(max_examples=25, deadline=None)
+@given(SIZES, st.integers(128, 255), POLICIES)
+def test_everything_found_on_a_clean_frame_is_never_rewarded(size, level, empty):
+    clean = np.zeros(size, np.uint8)
+    frame = count_frame(clean + 255, clean, threshold=0.5)
+    found = all_scores(sums_of(frame, empty=empty), empty=empty)
+    found |= image_scores(frame, empty=empty)
+    for name, value in found.items():
+        if name.startswith(tally.LOWER_IS_BETTER):
+            assert value > 0, name
+        else:
+            assert value == (None if name == "ap" else 0.0), name
+    # Below the highest level, one threshold is silent: there the policy speaks, and only there.
+    less = image_scores(count_frame(clean + min(level, 254), clean, threshold=0.5), empty=empty)
+    oracles = {name for name in less if name.startswith("ois")}
+    assert {less[name] for name in oracles} == {{"skip": None, "one": 1.0, "zero": 0.0}[empty]}
+    at_threshold = set(less) - oracles - {"hd95_px", "assd_px", "betti0_error"}
+    assert {less[name] for name in at_threshold} == {0.0}
+
+
+@settings(max_examples=25, deadline=None)
+@given(SIZES, st.booleans(), POLICIES)
+def test_nothing_found_earns_the_policy_and_no_more(size, has_truth, empty):
+    nothing = np.zeros(size, np.uint8)
+    truth = np.full_like(nothing, has_truth)
+    told = image_scores(count_frame(nothing, truth, threshold=0.5), empty=empty)
+    expected = 0.0 if has_truth else {"skip": None, "one": 1.0, "zero": 0.0}[empty]
+    better = {name for name in told if not name.startswith(tally.LOWER_IS_BETTER)}
+    assert {told[name] for name in better} == {expected}
+
+
+@settings(max_examples=25, deadline=None)
+@given(SIZES, st.integers(0, 10**6), st.sampled_from([0.0, 0.3, 1.0]), POLICIES)
+def test_a_perfect_mask_is_perfect_also_where_it_fills_the_frame(size, seed, share, empty):
+    truth = (np.random.default_rng(seed).random(size) < share).astype(np.uint8)
+    other = np.full((9, 9), 1, np.uint8)  # a frame that is full, so that none is without truth
+    if not truth.any():
+        empty = "one"
+    found = scores((truth * 255, truth), (other * 255, other), empty=empty)
+    for name, value in found.items():
+        if name != "fp_px_per_clean_megapixel":
+            assert value == pytest.approx(best_of(name)), name
+
+
+def test_a_full_mask_meets_only_a_full_one():
+    full, (_, line) = np.ones((90, 120), np.uint8), frame(2)
+    for prob, truth in ((full, line), (line, full)):
+        one = image_scores(count_frame(prob * 255, truth, threshold=0.5), empty="one")
+        assert one["bf1@2px"] == 0.0
+        assert one["iou"] == pytest.approx(line.mean())
 
 
 def test_the_truth_never_moves_the_threshold():

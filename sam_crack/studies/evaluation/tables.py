@@ -33,7 +33,9 @@ POLICIES = {
     "zero": "a frame without foreground in truth and prediction scores 0; distances leave it out",
 }
 MISSED = (
-    "where only one side has foreground every score is 0; HD95 and ASSD cost the frame's diagonal"
+    "where only one side has foreground at the checkpoint's threshold every score at it is 0, and "
+    "HD95 and ASSD cost the frame's diagonal; without truth, ods and ois are 0 if every threshold "
+    "finds something"
 )
 
 
