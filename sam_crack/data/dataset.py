@@ -21,6 +21,14 @@ from sam_crack.data.sets.spec import Annotation, ClassSpec, DatasetSpec, Record
 from sam_crack.errors import BadInput, SamCrackError, UsageError
 
 
+class UnknownSplit(UsageError):
+    """A split that no data set has."""
+
+
+class UnknownClass(UsageError):
+    """A class that this data set has not."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Dataset(Sequence[Sample]):
     """The frames of one data set; pictures and annotations are read when asked for."""
@@ -152,7 +160,7 @@ def pick_classes(spec: DatasetSpec, names: tuple[str, ...]) -> tuple[ClassSpec, 
     for name in asked:
         if name not in table:
             near = difflib.get_close_matches(name, table, n=1, cutoff=0.4)
-            raise UsageError(
+            raise UnknownClass(
                 f"class {name!r} of {spec.name}",
                 "one of " + ", ".join(table),
                 f"did you mean {near[0]}?" if near else "see `sam-crack data list`",
@@ -169,7 +177,7 @@ def _of_split(records: list[Record], split: str, root: Path, spec: DatasetSpec) 
         return kept
     if split not in {*SPLITS, *spec.splits, *(record.split for record in records)}:
         near = difflib.get_close_matches(split, SPLITS, n=1, cutoff=0.4)
-        raise UsageError(
+        raise UnknownSplit(
             f"split {split!r}", "train, val or test", f"did you mean {near[0]}?" if near else ""
         )
     found = sorted({record.split or "unsplit" for record in records})

@@ -76,7 +76,9 @@ def read_description(folder: Path) -> dict[str, Any]:
     path = folder / DESCRIPTION
     try:
         if not path.is_file():
-            raise broken(path, "missing", "a checkpoint folder holds it", "give that folder")
+            inside = [home.parent for home in folder.glob(f"*/{IN_RUN}") if home.is_dir()]
+            todo = f"did you mean {inside[0]}?" if len(inside) == 1 else "give that folder"
+            raise broken(path, "missing", "a checkpoint folder holds it", todo)
         if path.stat().st_size > LARGEST_DESCRIPTION_BYTES:
             raise broken(path, "too large", f"at most {LARGEST_DESCRIPTION_BYTES:,} bytes")
         content = path.read_bytes()

@@ -26,6 +26,7 @@ from sam_crack.measure.bootstrap import Interval
 from sam_crack.measure.metrics import Empty
 from sam_crack.measure.tally import Sums, add_up
 from sam_crack.studies.evaluation.tasks import FOREGROUND, Ruler, Task
+from sam_crack.studies.same_frames import Basis, check_same, hash_truth
 from sam_crack.train.session import join_processes
 
 COUNTS = "counts.npz"
@@ -63,6 +64,12 @@ class Scored:
         """Hash of which frames were scored, and against what; the same for every model."""
         lines = (f"{frame.id}\t{frame.truth}\n" for frame in self.frames)
         return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    @property
+    def basis(self) -> Basis:
+        """What the scores rest on, which another model must share."""
+        truths = tuple((frame.id, frame.truth) for frame in self.frames)
+        return Basis(ruler=self.ruler, empty=self.empty, truths=truths)
 
     @property
     def groups(self) -> list[str]:
@@ -126,14 +133,12 @@ def score_frames(
 
 def _scored_frame(sums: Sums, sample: Sample, index: int, ruler: Ruler) -> ScoredFrame:
     """Keep what was counted beside what it was counted in."""
-    hashed = hashlib.sha256(ruler.truth_of(sample))
-    hashed.update(b"" if sample.ignore is None else np.packbits(sample.ignore).tobytes())
     return ScoredFrame(
         index=index,
         id=sample.id,
         group=sample.group,
         size=(sample.mask.shape[0], sample.mask.shape[1]),
-        truth=hashed.hexdigest(),
+        truth=hash_truth(sample, ruler),
         sums=sums,
     )
 
@@ -151,7 +156,7 @@ def differences(
 
     Both are resampled by the same draws, so what makes a group hard for both cancels out.
     """
-    check_same(scored, baseline)
+    check_same(scored.basis, baseline.basis)
     ours, theirs = scored.scores(), baseline.scores()
     values = [one.resampled(resamples) if resamples else {} for one in (scored, baseline)]
     found: dict[str, tuple[float | None, Interval | None]] = {}
@@ -164,26 +169,6 @@ def differences(
         )
         found[name] = (gap, within)
     return found
-
-
-def check_same(scored: Scored, baseline: Scored) -> None:
-    """Refuse to compare scores of other frames, truth or tasks, or under another policy."""
-    if scored.ruler != baseline.ruler:
-        tasks = [f"{one.ruler.task} {', '.join(one.ruler.classes)}" for one in (baseline, scored)]
-        raise BadInput(
-            f"the baseline was scored by {tasks[0].strip()}, this by {tasks[1].strip()}",
-            "one task and the same classes",
-            "set --task for both, or name the baseline's checkpoint",
-        )
-    if scored.fingerprint == baseline.fingerprint and scored.empty == baseline.empty:
-        return
-    ids = [{frame.id for frame in one.frames} for one in (scored, baseline)]
-    raise BadInput(
-        f"the baseline was scored on {len(ids[1])} frames, policy {baseline.empty}; "
-        f"{len(ids[0] & ids[1])} of its ids are among these {len(ids[0])}, policy {scored.empty}",
-        "the same frames with the same truth and the same policy",
-        "name the baseline's checkpoint instead, which is then scored on these frames",
-    )
 
 
 def save_scored(scored: Scored, folder: Path) -> None:

@@ -201,10 +201,10 @@ def test_best_median_and_worst_are_shown_once(road, truths):
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        (("--split", "tset"), "did you mean test"),
-        (("--classes", "crak"), "did you mean crack"),
+        (("--split", "tset"), "--split tset; train, val or test; none"),
+        (("--classes", "crak"), "--classes: class 'crak' of dnit"),
         (("--road", "left"), "road"),
-        (("--baseline", "nowhere"), "model.json"),
+        (("--baseline", "nowhere"), "--baseline: nowhere"),
         (("--empty", "none"), "skip"),
     ],
 )

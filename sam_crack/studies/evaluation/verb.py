@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,8 @@ from sam_crack.config.runs import new_run_folder
 from sam_crack.config.study_verbs import EvaluateOptions
 from sam_crack.console import Console
 from sam_crack.data.dataset import Dataset
-from sam_crack.data.opening import open_samples
 from sam_crack.data.store import Store
-from sam_crack.errors import UsageError
+from sam_crack.errors import BadInput, IntegrityError, UsageError
 from sam_crack.infer.assemble import assemble
 from sam_crack.infer.device import choose_device
 from sam_crack.infer.predict import Predictor
@@ -26,6 +27,7 @@ from sam_crack.infer.scale import parse_scale
 from sam_crack.model.checkpoint import load_checkpoint
 from sam_crack.model.description import DESCRIPTION, CheckpointMeta, find_checkpoint
 from sam_crack.model.segmenter import Segmenter, fingerprint
+from sam_crack.studies.evaluation.frames import open_split, warn_of_unlearnt
 from sam_crack.studies.evaluation.page import write_page
 from sam_crack.studies.evaluation.scale import at_scale
 from sam_crack.studies.evaluation.tables import (
@@ -37,6 +39,7 @@ from sam_crack.studies.evaluation.tables import (
 )
 from sam_crack.studies.evaluation.tasks import Ruler, choose_ruler
 from sam_crack.studies.opponents import Opponent, is_opponent, load_opponent
+from sam_crack.studies.same_frames import Basis, check_same, read_basis
 from sam_crack.studies.scoring import COUNTS, Scored, load_scored, score_frames
 from sam_crack.studies.zero_shot import ZeroShot, is_zero_shot, load_zero_shot
 from sam_crack.train.session import join_processes
@@ -60,14 +63,16 @@ def run_evaluate(options: EvaluateOptions, console: Console) -> dict[str, object
         )
     predictor, model, classes = load_predictor(options.run, options, voice)
     samples = open_split(options, classes)
+    warn_of_unlearnt(samples, classes, voice)
     indices = chosen_frames(len(samples), options.limit)
     ruler = choose_ruler(options.task, samples, classes)
     voice.say(_first_screen(options, samples, len(indices), predictor, task=ruler.task))
     looker, model = at_scale(predictor, model, samples, indices, options=options, console=voice)
+    score_baseline = _open_baseline(options, samples, indices, voice, ruler=ruler)
     scored = score_frames(
         looker, samples, indices, empty=options.empty, model=model, console=voice, ruler=ruler
     )
-    baseline = _baseline(options, samples, indices, voice, ruler=ruler)
+    baseline = score_baseline() if score_baseline else None
     if not is_main:
         return {}
     names = tuple(each.name for each in samples.classes)
@@ -140,19 +145,6 @@ def _load(
     return segmenter, meta, facts
 
 
-def open_split(options: EvaluateOptions, classes: tuple[str, ...]) -> Dataset | Store:
-    """Open the frames that are scored; by default with the classes the model was trained on."""
-    if options.root is None:
-        raise UsageError(
-            "--root is missing",
-            "the folder in which the data set lies as published",
-            f"add --root FOLDER for {options.data}",
-        )
-    split = None if options.split == "none" else options.split
-    asked = options.classes or classes
-    return open_samples(options.data, options.root, split=split, classes=asked)
-
-
 def chosen_frames(number: int, limit: int | None) -> list[int]:
     """Return the places of the frames that are scored: all, or evenly spaced ones."""
     if limit is None or limit >= number:
@@ -160,20 +152,29 @@ def chosen_frames(number: int, limit: int | None) -> list[int]:
     return sorted({int(place) for place in np.linspace(0, number - 1, limit).round()})
 
 
-def _baseline(
+def _open_baseline(
     options: EvaluateOptions,
     samples: Dataset | Store,
     indices: list[int],
     console: Console,
     *,
     ruler: Ruler,
-) -> Scored | None:
-    """Score the other model on the same frames, or read its evaluation."""
+) -> Callable[[], Scored] | None:
+    """Refuse a baseline that cannot be compared, before anything is scored; return its scores."""
     if options.baseline is None:
         return None
     if (options.baseline / COUNTS).exists():
-        return load_scored(options.baseline)
-    predictor, model, classes = load_predictor(options.baseline, options, console)
+        kept = load_scored(options.baseline)
+        ids = tuple((samples.records[index].id, "") for index in indices)
+        check_same(Basis(ruler=ruler, empty=options.empty, truths=ids), kept.basis)
+        shown = console.progress(indices, "labels", unit="frame")
+        truth = read_basis((samples[index] for index in shown), ruler=ruler, empty=options.empty)
+        check_same(truth, kept.basis)
+        return lambda: kept
+    try:
+        predictor, model, classes = load_predictor(options.baseline, options, console)
+    except (BadInput, IntegrityError) as error:
+        raise type(error)(f"--baseline: {error.given}", error.accepted, error.todo) from error
     if ruler.task != "foreground" and len(ruler.classes) > 1 and classes != ruler.classes:
         raise UsageError(
             f"the baseline tells {', '.join(classes)} apart",
@@ -181,7 +182,8 @@ def _baseline(
             "add --task foreground, or name another baseline",
         )
     looker, model = at_scale(predictor, model, samples, indices, options=options, console=console)
-    return score_frames(
+    return partial(
+        score_frames,
         looker,
         samples,
         indices,

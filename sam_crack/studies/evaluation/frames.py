@@ -1,0 +1,47 @@
+"""The frames that are scored: which split, of which classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sam_crack.config.study_verbs import EvaluateOptions
+from sam_crack.console import Console
+from sam_crack.data.dataset import Dataset, UnknownClass, UnknownSplit
+from sam_crack.data.opening import open_samples
+from sam_crack.data.store import Store
+from sam_crack.errors import UsageError
+
+
+def open_split(options: EvaluateOptions, learnt: tuple[str, ...]) -> Dataset | Store:
+    """Open the frames that are scored; by default with the classes the model was trained on."""
+    if options.root is None:
+        raise UsageError(
+            "--root is missing",
+            "the folder in which the data set lies as published",
+            f"add --root FOLDER for {options.data}",
+        )
+    split = None if options.split == "none" else options.split
+    asked = options.classes or learnt
+    try:
+        return open_samples(options.data, options.root, split=split, classes=asked)
+    except UnknownSplit as error:
+        accepted = f"{error.accepted}; none takes every frame"
+        raise UsageError(f"--split {options.split}", accepted, error.todo) from error
+    except UnknownClass as error:
+        if options.classes:
+            raise UsageError(f"--classes: {error.given}", error.accepted, error.todo) from error
+        raise UsageError(
+            f"{error.given}, which the model was trained on",
+            error.accepted,
+            "say with --classes which of these it is to find",
+        ) from error
+
+
+def warn_of_unlearnt(samples: Dataset | Store, learnt: Sequence[str], console: Console) -> None:
+    """Say which classes are scored that the model was never taught."""
+    new = [each.name for each in samples.classes if each.name not in learnt]
+    if new and learnt:
+        console.warn(
+            f"the model learnt {', '.join(learnt)}, not {', '.join(new)}: what it finds is scored "
+            "as if that were asked of it"
+        )
