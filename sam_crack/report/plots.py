@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Literal
@@ -156,9 +157,17 @@ def _style() -> AbstractContextManager[None]:
 
 
 def _title(axes: Any, title: str, note: str) -> None:  # noqa: ANN401 - matplotlib is untyped
-    """Write a bold title at the left and, beside it, what is to be known."""
-    axes.set_title(title, loc="left", fontsize=11.5, fontweight="bold", color=INK, pad=8)
-    axes.set_title(note, loc="right", fontsize=9.5, color=MUTED, pad=8)
+    """Write a bold title at the left and what is to be known beside it, or below it if long."""
+    bold = axes.set_title(title, loc="left", fontsize=11.5, fontweight="bold", color=INK, pad=8)
+    plain = axes.set_title(note, loc="right", fontsize=9.5, color=MUTED, pad=8)
+    room = axes.get_position().width * axes.figure.bbox.width
+    renderer = axes.figure._get_renderer()
+    widths = [text.get_window_extent(renderer).width for text in (bold, plain)]
+    if sum(widths) + 0.06 * room <= room:
+        return
+    lines = textwrap.wrap(note, max(12, int(len(note) * min(1.0, room / widths[1]))))
+    bold.set_text(title + "\n" * len(lines))
+    plain.set(text="\n".join(lines), x=0, horizontalalignment="left")
 
 
 def _render(figure: Any, format: Format) -> bytes:  # noqa: ANN401 - matplotlib is untyped

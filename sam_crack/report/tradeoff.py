@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
-from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
-from matplotlib.transforms import Bbox
+from matplotlib.ticker import FuncFormatter, LogLocator
+from matplotlib.transforms import Bbox, ScaledTranslation
 
 from sam_crack.errors import BadInput
+from sam_crack.report.curves import _count
+from sam_crack.report.names import write_beside, write_on_lines
 from sam_crack.report.plots import (
     BLUE,
     HEIGHT_IN,
@@ -30,8 +32,10 @@ MANY = 8
 """More methods than this take a broader figure."""
 NARROW = 4.0
 """Costs that lie within this factor are drawn evenly, or no round number would be among them."""
-RINGS, STEPS, RING_PT = 7, 16, 9.0
-"""How far out, in how many directions and by what steps a name may look for a free place."""
+FAR = 1000.0
+"""Costs that lie farther apart than this have two numbers to a power of ten, else three."""
+BESIDE_PT = 4.0
+"""Methods of one cost are drawn side by side, so that their intervals do not hide each other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +58,7 @@ def tradeoff(
     baseline: str = "",
     format: Format = "png",
 ) -> bytes:
-    """Draw scores over costs, with whiskers where there are intervals.
+    """Draw scores over costs, with whiskers where there are intervals; the baseline is orange.
 
     Args:
         dots: methods; those that cost nothing become lines across.
@@ -73,77 +77,93 @@ def tradeoff(
         figure = Figure(figsize=(width, HEIGHT_IN), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.subplots()
-        for dot in shown:
-            if dot.low is not None and dot.high is not None:
-                ends = [dot.low, dot.high]
-                axes.plot([dot.cost] * 2, ends, color=MUTED, linewidth=0.9, alpha=0.5, zorder=1)
-            colour = ORANGE if dot.name == baseline else BLUE
-            axes.plot(dot.cost, dot.score, "o", color=colour, markersize=6.5, zorder=3)
-        costs = [dot.cost for dot in shown]
-        if max(costs) > NARROW * min(costs):
-            axes.set_xscale("log")
-            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.xaxis.set_major_formatter(EngFormatter(sep="", places=None))
+        drawn = [_draw(axes, dot, is_baseline=dot.name == baseline) for dot in shown]
+        free = [dot for dot in known if dot.cost <= 0]
+        for dot in free:
+            colour = ORANGE if dot.name == baseline else MUTED
+            axes.axhline(dot.score, color=colour, linewidth=1.0, linestyle=(0, (4, 3)), zorder=1)
+        _scale(axes, [dot.cost for dot in shown])
         axes.margins(x=0.14, y=0.12)
-        for dot in known:
-            if dot.cost <= 0:
-                _line(axes, dot)
         axes.set_xlabel(cost)
         axes.set_ylabel(score)
         _title(axes, f"{score} and {cost.split(',', maxsplit=1)[0]}", note)
-        _write_names(figure, axes, shown)
+        figure.draw_without_rendering()
+        axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
+        places = _spread(figure, axes, shown, drawn)
+        points = figure.dpi / 72
+        reach = 5 * points
+        taken = [Bbox.from_extents(x - reach, y - reach, x + reach, y + reach) for x, y in places]
+        named = partial(_name, baseline=baseline)
+        write_on_lines(axes, [(*named(dot, ", free"), dot.score) for dot in free], taken)
+        spots = [(dot.cost, dot.score) for dot in shown]
+        write_beside(axes, [named(dot) for dot in shown], spots, places, taken)
         return _render(figure, format)
 
 
-def _line(axes: Any, dot: Dot) -> None:  # noqa: ANN401 - matplotlib is untyped
-    """Draw a method without a cost across the whole figure."""
-    axes.axhline(dot.score, color=MUTED, linewidth=1.0, linestyle=(0, (4, 3)), zorder=1)
-    axes.annotate(
-        f"{dot.name}, free",
-        (0.005, dot.score),
-        xycoords=("axes fraction", "data"),
-        xytext=(0, 3),
-        textcoords="offset points",
-        fontsize=8,
-        color=MUTED,
-    )
+def _name(dot: Dot, more: str = "", *, baseline: str) -> tuple[str, str]:
+    """Return what is written at a method, and in which colour."""
+    if dot.name == baseline:
+        return f"{dot.name}{more}, baseline", ORANGE
+    return f"{dot.name}{more}", MUTED if more else INK
 
 
-def _write_names(figure: Figure, axes: Any, dots: Sequence[Dot]) -> None:  # noqa: ANN401
-    """Write each name beside its dot, where it covers no other name and no dot."""
-    figure.draw_without_rendering()
-    points = figure.dpi / 72
-    places = [axes.transData.transform((dot.cost, dot.score)) for dot in dots]
-    reach = 5 * points
-    taken = [Bbox.from_extents(x - reach, y - reach, x + reach, y + reach) for x, y in places]
-    frame = axes.get_window_extent()
-    for dot, (x, y) in sorted(zip(dots, places, strict=True), key=lambda pair: -pair[1][1]):
-        at = (dot.cost, dot.score)
-        text = axes.annotate(dot.name, at, (0, 0), textcoords="offset points", va="bottom")
-        text.set(color=INK, fontsize=8.5, path_effects=[withStroke(linewidth=2, foreground="w")])
-        size = text.get_window_extent()
-        boxes = list(_around(x, y, size.width, size.height, points))
-        inside = [box for box in boxes if frame.x0 <= box.x0 and box.x1 <= frame.x1]
-        free = [box for box in inside if not any(box.overlaps(other) for other in taken)]
-        box = next(iter(free or inside or boxes))
-        text.set_position(((box.x0 - x) / points, (box.y0 - y) / points))
-        taken.append(box)
-        near = (min(max(x, box.x0), box.x1), min(max(y, box.y0), box.y1))
-        if math.dist((x, y), near) > 1.6 * RING_PT * points:  # else it is plain whose name it is
-            end = axes.transData.inverted().transform(near)
-            axes.plot([dot.cost, end[0]], [dot.score, end[1]], color=INK, linewidth=0.5, zorder=2)
-
-
-def _around(x: float, y: float, width: float, height: float, points: float) -> list[Bbox]:
-    """Return places for a name around a dot, the nearest first, the right side before the left."""
-    found = []
-    for ring in range(1, RINGS + 1):
-        gap = ring * RING_PT * points
-        for step in range(STEPS):
-            turn = 2 * math.pi * (step if step % 2 == 0 else -step - 1) / (2 * STEPS)
-            middle_x = x + math.cos(turn) * (gap + width / 2)
-            middle_y = y + math.sin(turn) * (gap + height / 2)
-            left, low = middle_x - width / 2, middle_y - height / 2
-            found.append(Bbox.from_bounds(left, low, width, height))
+def _draw(axes: Any, dot: Dot, *, is_baseline: bool) -> list[Any]:  # noqa: ANN401
+    """Draw a method and its interval; the baseline lies above all others."""
+    found: list[Any] = []
+    if dot.low is not None and dot.high is not None:
+        ends = [dot.low, dot.high]
+        found += axes.plot([dot.cost] * 2, ends, color=MUTED, linewidth=0.9, alpha=0.5, zorder=1)
+    colour, above = (ORANGE, 4) if is_baseline else (BLUE, 3)
+    found += axes.plot(dot.cost, dot.score, "o", color=colour, markersize=6.5, zorder=above)
     return found
+
+
+def _scale(axes: Any, costs: Sequence[float]) -> None:  # noqa: ANN401 - matplotlib is untyped
+    """Choose even steps or powers, and round numbers along them."""
+    if max(costs) > NARROW * min(costs):
+        axes.set_xscale("log")
+        subs = (1, 2, 5) if max(costs) <= FAR * min(costs) else (1, 3)
+        axes.xaxis.set_major_locator(LogLocator(subs=subs))
+        axes.minorticks_off()
+    axes.xaxis.set_major_formatter(FuncFormatter(_count))
+
+
+def _spread(
+    figure: Figure,
+    axes: Any,  # noqa: ANN401 - matplotlib is untyped
+    dots: Sequence[Dot],
+    drawn: Sequence[Sequence[Any]],
+) -> list[tuple[float, float]]:
+    """Move methods of one cost side by side, and return where all of them are, in pixels."""
+    step = BESIDE_PT * figure.dpi / 72
+    places = [tuple(axes.transData.transform((dot.cost, dot.score))) for dot in dots]
+    crowds: list[list[int]] = []
+    for number in sorted(range(len(dots)), key=lambda number: places[number]):
+        crowds.append([number])
+        while (
+            len(crowds) > 1
+            and _ends(crowds[-1], places, step)[0] < step + (_ends(crowds[-2], places, step)[1])
+        ):
+            crowds[-2:] = [crowds[-2] + crowds[-1]]
+    if len(crowds) < len(dots):
+        axes.set_xlabel(f"{axes.get_xlabel()} (about equal ones side by side)")
+    for crowd in crowds:
+        low, _ = _ends(crowd, places, step)
+        for turn, number in enumerate(crowd):
+            x, y = places[number]
+            places[number] = (low + turn * step, y)
+            moved = ScaledTranslation(
+                (places[number][0] - x) / figure.dpi, 0, figure.dpi_scale_trans
+            )
+            for artist in drawn[number]:
+                artist.set_transform(axes.transData + moved)
+    return [(float(x), float(y)) for x, y in places]
+
+
+def _ends(
+    crowd: Sequence[int], places: Sequence[tuple[float, ...]], step: float
+) -> tuple[float, float]:
+    """Return where a crowd begins and ends, once it stands side by side about its middle."""
+    middle = sum(places[number][0] for number in crowd) / len(crowd)
+    half = (len(crowd) - 1) * step / 2
+    return middle - half, middle + half

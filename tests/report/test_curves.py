@@ -93,6 +93,57 @@ def test_names_cover_neither_each_other_nor_a_dot(monkeypatch):
     assert not any(box.contains(*centre) for box in boxes for centre in centres)
 
 
+@pytest.fixture
+def drawn(monkeypatch):
+    """Draws a scatter and gives its axes."""
+
+    def draw(dots, **changes):
+        figures = []
+        monkeypatch.setattr(report_tradeoff, "_render", lambda figure, _: figures.append(figure))
+        tradeoff(dots, **({"cost": "time, s", "score": "IoU"} | changes))
+        figures[0].canvas.draw()
+        return figures[0].axes[0]
+
+    return draw
+
+
+@pytest.mark.parametrize("number", [3, 8, 23])
+def test_a_long_note_and_the_title_do_not_meet(drawn, number):
+    dots = [Dot(name=f"m{n}", cost=1.0 + n, score=0.3 + n / 99) for n in range(number)]
+    note = "paveseg, all frames, 40 evenly spaced frames"
+    axes = drawn(dots, note=note)
+    title, told = axes._left_title, axes._right_title
+    assert told.get_text() == note
+    beside = title.get_window_extent().x1 < told.get_window_extent().x0
+    assert beside or title.get_text().endswith("\n")
+
+
+def test_methods_of_one_cost_stand_side_by_side_and_the_baseline_on_top(drawn):
+    dots = [Dot(name=name, cost=9.0, score=0.4, low=0.3, high=0.5) for name in "abc"]
+    axes = drawn([*dots, Dot(name="d", cost=90.0, score=0.5)], baseline="a")
+    own = [line for line in axes.lines if line.get_marker() == "o"]
+    places = [line.get_transform().transform(line.get_xydata())[0][0] for line in own]
+    gaps = np.diff(sorted(places)[:3])
+    assert gaps == pytest.approx(report_tradeoff.BESIDE_PT * axes.figure.dpi / 72)
+    assert max(own, key=lambda line: line.zorder).get_color() == report_tradeoff.ORANGE
+    assert "side by side" in axes.get_xlabel()
+    assert "a, baseline" in [text.get_text() for text in axes.texts]
+
+
+def test_names_of_lines_across_cover_no_other_name(drawn):
+    free = [Dot(name=f"zero shot {n}", cost=0, score=0.05 + n / 50) for n in range(2)]
+    paid = [Dot(name=f"m{n}", cost=1e4 * 2**n, score=0.06 + n / 40) for n in range(9)]
+    boxes = [text.get_window_extent() for text in drawn([*free, *paid]).texts]
+    assert len(boxes) == 11
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+
+
+def test_short_times_are_plain_numbers(drawn):
+    dots = [Dot(name="a", cost=0.05, score=0.4), Dot(name="b", cost=0.3, score=0.5)]
+    labels = {text.get_text() for text in drawn(dots).get_xticklabels()}
+    assert {"0.05", "0.1", "0.2"} <= labels
+
+
 @pytest.mark.parametrize(("value", "text"), [(5, "5"), (2e3, "2k"), (3e6, "3M"), (1e9, "1G")])
 def test_pixels_are_written_shortly(value, text):
     assert _count(value, None) == text
