@@ -51,6 +51,21 @@ def test_what_does_not_fit_is_refused_before_scoring(evaluate, road, monkeypatch
     assert says in result["error"]
 
 
+def test_the_baseline_has_a_name_on_page_and_screen(run_cli, road, checkpoint, tmp_path):
+    other = write_checkpoint(tmp_path / "other", seed=3, threshold=0.1)
+    line = ["evaluate", checkpoint, "--data", "dnit", "--root", road, "--resamples", 20]
+    code, out, err = run_cli(*line, "--out", tmp_path / "out", "--baseline", other)
+    assert code == 0
+    page = (tmp_path / "out" / "report.html").read_text()
+    for text in (out + err, page):
+        assert "baseline: other, threshold 0.1000, hash " in text
+        assert "less is better in fp_px_per_clean_megapixel, ece, ece@0.1, hd95_px" in text
+    assert "compared with other" in page
+    assert "Difference low" in page
+    assert "ece@0.1 (less is better)" in page
+    assert "Gain" not in page
+
+
 def test_a_baseline_that_is_nowhere_is_told_before_scoring(evaluate, monkeypatch):
     monkeypatch.setattr(verb, "score_frames", None)
     code, result, _ = evaluate("--baseline", "nowhere")

@@ -14,17 +14,17 @@ from sam_crack import __version__, durable
 from sam_crack.data.dataset import Dataset
 from sam_crack.data.store import Store
 from sam_crack.infer.scaled import Looker
-from sam_crack.measure.calibration import reliability
+from sam_crack.measure.calibration import FLOOR, reliability
 from sam_crack.measure.class_tally import table_of
 from sam_crack.measure.metrics import to_level
-from sam_crack.measure.tally import levels_of
+from sam_crack.measure.tally import LOWER_IS_BETTER, levels_of
 from sam_crack.report import page
 from sam_crack.report.confusion_plot import confusion_matrix
 from sam_crack.report.curves import precision_recall, reliability_diagram
 from sam_crack.report.html import write_report
 from sam_crack.report.overlay import KEY, draw_overlay, thumbnail
-from sam_crack.studies.evaluation.tables import Evaluation, number, rules_of, span
-from sam_crack.studies.evaluation.tasks import Ruler, Task
+from sam_crack.studies.evaluation.tables import Evaluation, hash_of, number, rules_of, span, told_of
+from sam_crack.studies.evaluation.tasks import ECE, Ruler, Task
 from sam_crack.studies.scoring import Scored, ScoredFrame
 
 PAGE = "report.html"
@@ -33,6 +33,7 @@ SHOWN = 3
 NAMES = {"iou": "IoU", "miou": "mean IoU", "pq": "panoptic quality"}
 CAPTION = ("iou", "aji", "cldice")
 FULL_PX, SMALL_PX = 1600, 480
+LONGEST_NAME = 28
 
 
 def write_page(
@@ -46,7 +47,8 @@ def write_page(
     title = f"{facts['model'].get('name', 'model')} on {facts['data']['name']}"
     report = page.Report(
         title=title,
-        subtitle=f"split {facts['data']['split']}, {facts['data']['frames']} frames",
+        subtitle=f"split {facts['data']['split']}, {facts['data']['frames']} frames"
+        + (f", compared with {_name(evaluation.baseline)}" if evaluation.baseline else ""),
         facts=_headlines(evaluation),
         sections=[
             _scores(evaluation),
@@ -59,8 +61,9 @@ def write_page(
             page.Notes(title="Rules", items=rules_of(evaluation)),
             page.Command(title="Again", lines=[shlex.join(["sam-crack", *sys.argv[1:]])]),
         ],
-        footer=f"sam-crack {__version__}; model {str(facts['model'].get('sha256', ''))[:12]}; "
-        f"frames {facts['data']['frames_sha256'][:12]}",
+        footer=f"sam-crack {__version__}; model {hash_of(evaluation.scored)}; "
+        + (f"baseline {hash_of(evaluation.baseline)}; " if evaluation.baseline else "")
+        + f"frames {facts['data']['frames_sha256'][:12]}",
     )
     write_report(folder / PAGE, report)
 
@@ -71,19 +74,20 @@ def draw_curves(evaluation: Evaluation) -> dict[str, bytes]:
     if ruler.task == "classes":
         table = table_of(evaluation.scored.total())
         return {"confusion": confusion_matrix(table, ("background", *ruler.classes))}
-    models = {"model": evaluation.scored}
+    models = {f"model {_name(evaluation.scored)}": evaluation.scored}
     if evaluation.baseline:
-        models["baseline"] = evaluation.baseline
+        models[f"baseline {_name(evaluation.baseline)}"] = evaluation.baseline
     curves, points = {}, {}
     for name, scored in models.items():
         curves[name], points[name] = _curve(scored)
     total = evaluation.scored.total()
     bins = reliability(levels_of(total))
     scores = evaluation.scored.scores()
+    areas = ", baseline ".join(number(one.scores()["ap"]) for one in models.values())
     return {
-        "precision-recall": precision_recall(curves, points, note=f"area {number(scores['ap'])}"),
+        "precision-recall": precision_recall(curves, points, note=f"area {areas}"),
         "reliability": reliability_diagram(
-            bins.said, bins.true, bins.pixels, note=f"ECE {number(scores['ece'])}"
+            bins.said, bins.true, bins.pixels, note=f"{ECE} {number(scores[ECE])}"
         ),
     }
 
@@ -91,7 +95,16 @@ def draw_curves(evaluation: Evaluation) -> dict[str, bytes]:
 def _curves_note(task: Task) -> str:
     if task == "classes":
         return "Of the pixels of a true class, the share that was given each class."
-    return "Both use every threshold; the dots are where the checkpoints work."
+    return (
+        "Both use every threshold; the dots are where the checkpoints work. ECE is of the pixels "
+        f"from probability {FLOOR:g} on: nearly all others are background that nobody doubts."
+    )
+
+
+def _name(scored: Scored) -> str:
+    """Return a model's name, short enough for a legend."""
+    name = str(scored.model.get("name", "")).replace("$", "")  # no formula in a diagram
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 3]}..."
 
 
 def _curve(
@@ -125,17 +138,25 @@ def _scores(evaluation: Evaluation) -> page.Table:
     columns += [page.Column(name=name, digits=4) for name in ("Value", "Low", "High")]
     others: Mapping[str, Any] = evaluation.baseline.scores() if evaluation.baseline else {}
     if evaluation.baseline:
-        names = ("Baseline", "Gain", "Gain low", "Gain high")
+        names = ("Baseline", "Difference", "Difference low", "Difference high")
         columns += [page.Column(name=name, digits=4) for name in names]
     rows: list[list[page.Cell]] = []
     for name, value in evaluation.scored.scores().items():
         within = evaluation.intervals.get(name)
-        row: list[page.Cell] = [name, value, *_ends(within)]
+        told = f"{name} (less is better)" if name.startswith(LOWER_IS_BETTER) else name
+        row: list[page.Cell] = [told, value, *_ends(within)]
         if evaluation.baseline:
             gap, bounds = evaluation.differences[name]
             row += [others[name], gap, *_ends(bounds)]
         rows.append(row)
-    return page.Table(title="Scores", columns=columns, rows=rows, note="95 % intervals by group.")
+    return page.Table(title="Scores", columns=columns, rows=rows, note=_scores_note(evaluation))
+
+
+def _scores_note(evaluation: Evaluation) -> str:
+    within = "95 % intervals by group."
+    if evaluation.baseline is None:
+        return within
+    return f"{within} Differences are the model less the baseline, {told_of(evaluation.baseline)}."
 
 
 def _ends(interval: Any) -> tuple[float | None, float | None]:  # noqa: ANN401 - Interval or None

@@ -20,7 +20,7 @@ from sam_crack.infer.gate import say_gate
 from sam_crack.infer.rows import write_csv
 from sam_crack.measure.bootstrap import Interval
 from sam_crack.measure.class_tally import table_of
-from sam_crack.measure.tally import Sums
+from sam_crack.measure.tally import LOWER_IS_BETTER, Sums
 from sam_crack.studies.scoring import SEED, Scored, differences, intervals, save_scored
 
 METRICS, IMAGES = "metrics.json", "images.csv"
@@ -197,6 +197,7 @@ def rules_of(evaluation: Evaluation) -> list[str]:
     rough = "; so few make rough intervals" if drawn["groups"] < FEW_GROUPS else ""
     threshold = f"threshold {model['threshold']:.4f}, from {model['threshold_from']}"
     lines = [
+        *([f"baseline: {told_of(evaluation.baseline)}"] if evaluation.baseline else []),
         *([threshold] if ruler.task != "classes" else []),
         *ruler.rules(),
         f"empty masks: {facts['policies']['empty']}: {facts['policies']['empty_means']}",
@@ -204,6 +205,9 @@ def rules_of(evaluation: Evaluation) -> list[str]:
         f"{data['frames']} frames, {data['frames_with_truth']} with foreground; intervals from "
         f"{drawn['resamples']} resamples of {drawn['groups']} whole {drawn['unit']}s{rough}",
     ]
+    less = [name for name in evaluation.scored.scores() if name.startswith(LOWER_IS_BETTER)]
+    if less:
+        lines.append(f"less is better in {', '.join(less)}")
     if gate:
         lines.append(say_gate(model["road"], gate))
     if ruler.task != "classes":
@@ -216,6 +220,18 @@ def rules_of(evaluation: Evaluation) -> list[str]:
             f"split {data['split']} is not test: what was chosen or learnt on it flatters the model"
         )
     return lines
+
+
+def told_of(scored: Scored) -> str:
+    """Say in words which model it is, and where it works."""
+    model = scored.model
+    works = "" if scored.ruler.task == "classes" else f", threshold {model['threshold']:.4f}"
+    return f"{model.get('name') or 'without a name'}{works}, hash {hash_of(scored) or 'unknown'}"
+
+
+def hash_of(scored: Scored) -> str:
+    """Return how the hash of the model begins."""
+    return str(scored.model.get("sha256", ""))[:12]
 
 
 def number(value: float | None, *, sign: bool = False) -> str:
