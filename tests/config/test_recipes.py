@@ -19,6 +19,8 @@ TINY = {
     "model.backbone.pretrained": "false",
     "model.window": "64,64",
     "data.name": "folder",
+    "data.also": "",
+    "data.also_scale": "",
     "data.num_workers": "0",
     "train.steps": "2",
     "train.batch_size": "2",
