@@ -22,7 +22,7 @@ from sam_crack.measure.metrics import to_level
 from sam_crack.measure.road_camera import RoadCamera
 from sam_crack.model.trained_scale import TrainedScale
 
-FEW = 6
+FEW = 12
 """Frames from which `auto` finds a scale."""
 
 
