@@ -168,7 +168,8 @@ def published_of(plan: TransferPlan, found: Sequence[Found]) -> page.Table:
         best = max(ranked, key=lambda pair: pair[0], default=None)
         ours = "not scored" if best is None else _protocol(best[1])
         here = ["-", "-"] if best is None else [f"{best[0]:.{DIGITS}f}", best[1].row.name]
-        rows.append([one.score, one.value, *here, one.protocol, ours, one.source])
+        name = one.score.replace("_", " ")
+        rows.append([name, one.value, *here, one.protocol, ours, one.source])
     columns = [page.Column(name=name) for name in names]
     title = "What others have published"
     note = "The highest of all rows on the frames that are scored: it flatters this side."
