@@ -2,9 +2,10 @@
 
     python benchmarks/scales.py RUN NAME=FOLDER[:SPLIT] ... [--frames 16] [--classes crack]
 
-For each data set, `auto` sees twelve frames without their labels, spread over all of the split. Then
-that scale and every one of its grid is scored on so many labelled frames, at the threshold of the
-checkpoint. The ratio is the IoU at the scale that auto found over that at the best one of the grid.
+For each data set, `auto` sees twelve frames without their labels, spread over all of the split.
+Then that scale and every one of its grid is scored on so many labelled frames, at the threshold of
+the checkpoint. The ratio is the IoU at the scale that auto found over that at the best one of the
+grid.
 """
 
 from __future__ import annotations

@@ -131,8 +131,8 @@ def agree(
 def centre(scores: Mapping[float, float]) -> float:
     """Return the geometric mean of the factors, each weighed by a power of its score.
 
-    A dozen frames do not tell neighbours on the grid apart: the best of two that score alike is drawn
-    by lot, what lies between them is not. Where nothing is found at all, it is 1.
+    A few frames do not tell neighbours on the grid apart: the best of two that score alike is
+    drawn by lot, what lies between them is not. Where nothing is found at all, it is 1.
     """
     weights = {factor: score**SHARPNESS for factor, score in scores.items()}
     total = sum(weights.values())

@@ -97,14 +97,14 @@ def reliability_diagram(
         below.bar(middles[filled], number[filled] - 0.5, 0.85 / len(x), bottom=0.5, color=BLUE)
         below.set_yscale("log")
         below.set_ylim(bottom=0.5)
-        below.yaxis.set_major_formatter(FuncFormatter(_count))
+        below.yaxis.set_major_formatter(FuncFormatter(short_count))
         below.minorticks_off()
         below.set_ylabel("pixels")
         below.set_xlabel("probability said")
         return _render(figure, format)
 
 
-def _count(value: float, _place: object) -> str:
+def short_count(value: float, _place: object) -> str:
     """Write a number of pixels shortly."""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= size:

@@ -163,7 +163,7 @@ def _title(axes: Any, title: str, note: str) -> None:  # noqa: ANN401 - matplotl
     room = axes.get_position().width * axes.figure.bbox.width
     renderer = axes.figure._get_renderer()
     widths = [text.get_window_extent(renderer).width for text in (bold, plain)]
-    if sum(widths) + 0.06 * room <= room:
+    if not note or sum(widths) + 0.06 * room <= room:
         return
     lines = textwrap.wrap(note, max(12, int(len(note) * min(1.0, room / widths[1]))))
     bold.set_text(title + "\n" * len(lines))

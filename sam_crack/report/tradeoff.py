@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator
 from matplotlib.transforms import Bbox, ScaledTranslation
 
 from sam_crack.errors import BadInput
-from sam_crack.report.curves import _count
+from sam_crack.report.curves import short_count
 from sam_crack.report.names import write_beside, write_on_lines
 from sam_crack.report.plots import (
     BLUE,
@@ -125,7 +125,7 @@ def _scale(axes: Any, costs: Sequence[float]) -> None:  # noqa: ANN401 - matplot
         subs = (1, 2, 5) if max(costs) <= FAR * min(costs) else (1, 3)
         axes.xaxis.set_major_locator(LogLocator(subs=subs))
         axes.minorticks_off()
-    axes.xaxis.set_major_formatter(FuncFormatter(_count))
+    axes.xaxis.set_major_formatter(FuncFormatter(short_count))
 
 
 def _spread(

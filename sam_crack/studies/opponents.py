@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -64,12 +65,20 @@ class OpponentConfig:
 
 
 def check_opponent(opponent: OpponentConfig, place: str) -> None:
-    """Refuse what cannot be built, before anything is trained; a file of weights must be there."""
+    """Refuse what cannot be built, before anything is trained; a file of weights must be there.
+
+    Without the library nothing is said: rows that need it say so when it is their turn.
+    """
     if opponent.weights is not None and not opponent.weights.is_file():
         raise BadInput(
             f"{place}: weights {opponent.weights}", "a .pth of tensors", "check the path"
         )
-    _build(dataclasses.replace(opponent, weights=None), 1)
+    if importlib.util.find_spec("segmentation_models_pytorch") is None:
+        return
+    try:
+        _build(dataclasses.replace(opponent, weights=None), 1)
+    except UsageError as error:
+        raise UsageError(f"{place}: {error.given}", error.accepted, error.todo) from error
 
 
 class Untouched:

@@ -250,6 +250,40 @@ def test_nor_are_those_of_a_further_set_that_was_learnt_from(tmp_path, road):
             assert len(read_plan(plan, roots={"dnit": whole}).rows) == 1
 
 
+def test_a_further_set_of_the_same_name_hides_nothing(tmp_path, road):
+    other = write_road(tmp_path / "other", frames=8)
+    split_road(other, train=4, val=2, test=2)
+    base = json.loads(json.dumps(PLAN["base"]))
+    base["data"]["also"] = {"dnit": str(other)}
+    for split, part in (("val", "validated on"), ("train", "learnt from")):
+        plan = write_plan(tmp_path, base=base, evaluate={"split": split}, rows={"norm": {}})
+        with pytest.raises(BadInput, match=part):
+            read_plan(plan, root=road)
+
+
+def test_a_folder_is_the_same_however_it_is_spelt_and_another_one_is_not(tmp_path, monkeypatch):
+    for name in ("mine", "other"):
+        for kind in ("images", "masks"):
+            (tmp_path / name / kind).mkdir(parents=True)
+            for number in range(2):
+                pixels = np.zeros((96, 96), np.uint8)
+                pixels[40:44] = 255 * (kind == "masks")
+                cv2.imwrite(str(tmp_path / name / kind / f"{number}.png"), pixels)
+        (tmp_path / name / "train.txt").write_text("0\n")
+        (tmp_path / name / "val.txt").write_text("1\n")
+    monkeypatch.chdir(tmp_path)
+    base = json.loads(json.dumps(PLAN["base"]))
+    base["data"] |= {"name": "folder", "classes": ["crack=255"], "root": "mine"}
+
+    def plan(root):
+        scored = {"data": "folder", "root": str(root), "split": "train", "classes": ["crack=255"]}
+        return write_plan(tmp_path, base=base, evaluate=scored, rows={"norm": {}})
+
+    with pytest.raises(BadInput, match="learnt from"):
+        read_plan(plan(tmp_path / "mine"))
+    assert len(read_plan(plan(tmp_path / "other")).rows) == 1
+
+
 def test_differences_are_taken_over_the_seeds_that_both_rows_have():
     def seeds(**values):
         return {
@@ -293,7 +327,9 @@ def test_a_row_whose_model_was_removed_is_trained_again_where_it_is_needed(done,
     compare.run_compare(options, Console(quiet=True))
     assert not (home / row.name / "checkpoint").exists()  # it is scored: nothing asks for it
     (home / row.evaluation / "counts.npz").unlink()
+    (home / row.name / "of-before.txt").write_text("what was there is cleared first")
     compare.run_compare(options, Console(quiet=True))
+    assert not (home / row.name / "of-before.txt").exists()
     assert (home / row.name / "checkpoint").is_dir()
     assert (home / row.evaluation / "counts.npz").exists()
 

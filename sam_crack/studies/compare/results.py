@@ -26,6 +26,8 @@ from sam_crack.studies.scoring import SEED, Scored, load_scored
 
 IOU, CLDICE, BOUNDARY = "iou_pooled", "cldice_pooled", "bf1@2px_pooled"
 SCORES = (IOU, CLDICE, BOUNDARY)
+SEVERAL = "several"
+"""Hash of frames and labels of a row whose seeds saw different ones."""
 _COUNTS = ("pixels", "skeletons", "boundaries")
 """What these scores are functions of."""
 
@@ -76,11 +78,12 @@ class Result:
         The frames in words, the classes, the policy on empty masks, the hash of frames and labels.
         """
         facts = self.metrics[0]
+        hashes = dict.fromkeys(str(one["data"]["frames_sha256"]) for one in self.metrics)
         return (
             self.row.scored_on,
             ", ".join(facts["data"]["classes"]),
             facts["policies"]["empty"],
-            facts["data"]["frames_sha256"],
+            next(iter(hashes)) if len(hashes) == 1 else SEVERAL,
         )
 
     @property
@@ -155,8 +158,8 @@ def _baseline(plan: Plan, row: Row, scored: Mapping[str, Sequence[Scored]]) -> s
     for other in plan.rows:
         if other.base != plan.baseline or other.name == row.name or not scored[other.name]:
             continue
-        mine, theirs = scored[row.name][0], scored[other.name][0]
-        if (mine.fingerprint, mine.empty) == (theirs.fingerprint, theirs.empty):
+        both = (*scored[row.name], *scored[other.name])
+        if len({(one.fingerprint, one.empty) for one in both}) == 1:
             return other.name
     return None
 

@@ -197,7 +197,8 @@ class Row:
 
 def placeless(config: RunConfig) -> RunConfig:
     """Return the same configuration wherever the data lie, so that a moved run goes on."""
-    data = dataclasses.replace(config.data, root=None, lists=None)
+    also = dict.fromkeys(config.data.also, Path())
+    data = dataclasses.replace(config.data, root=None, lists=None, also=also)
     return dataclasses.replace(config, data=data)
 
 

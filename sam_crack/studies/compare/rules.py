@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sam_crack.config.schema import DataConfig
 from sam_crack.console import counted
 from sam_crack.studies.compare.plan import Plan
-from sam_crack.studies.compare.results import Result, by_frames
+from sam_crack.studies.compare.results import SEVERAL, Result, by_frames
 from sam_crack.studies.compare.rows import EvaluateConfig
 from sam_crack.studies.evaluation.tables import FEW_GROUPS, MISSED, POLICIES
 
@@ -34,12 +34,11 @@ def rules_of(plan: Plan, results: Sequence[Result]) -> list[str]:
         "over all pixels of the frames",
         *_budget(results),
         *_thresholds(results),
+        *_started(results),
         *_scales(results),
         *_empty(results),
         f"missed masks: {MISSED}",
-        f"gains are paired: the same frames, resampled by the same draws, against {plan.baseline}; "
-        "one is bold where its interval leaves out zero and there are at least "
-        f"{FEW_GROUPS} groups; with many rows some would be by chance",
+        f"gains are paired: the same frames, resampled by the same draws, against {plan.baseline}",
         _seeds(results),
         *_groups(results),
         *_other_labels(results),
@@ -107,6 +106,14 @@ def _validated(data: DataConfig) -> str:
     return f"{data.name} {held if data.hold_out else data.val}"
 
 
+def _started(results: Sequence[Result]) -> list[str]:
+    """Say that what a start has seen before is not known here."""
+    begun = dict.fromkeys(one.row.base for one in results if one.row.recipes[0].init is not None)
+    if not begun:
+        return []
+    return [f"what the checkpoints have seen that {', '.join(begun)} began with, their cards say"]
+
+
 def _empty(results: Sequence[Result]) -> list[str]:
     """Say what an empty frame scores, and in which rows where they differ."""
     rows: dict[str, list[str]] = {}
@@ -125,7 +132,13 @@ def _other_labels(results: Sequence[Result]) -> list[str]:
     for one in results:
         *alike, sha256 = one.truth
         rows.setdefault(tuple(alike), {}).setdefault(sha256, []).append(one.row.name)
-    return [
+    found = [
+        f"{one.row.name}: its seeds were scored on different frames or labels: remove the folders "
+        "of their evaluations"
+        for one in results
+        if one.truth[-1] == SEVERAL
+    ]
+    return found + [
         f"{where}: frames or labels changed between rows: "
         + " against ".join(", ".join(names) for names in by_hash.values())
         + "; remove the folders of the older ones' evaluations to score them again"
@@ -159,8 +172,9 @@ def _seeds(results: Sequence[Result]) -> str:
     counts = {len(one.trained) for one in results}
     if counts <= {1}:
         return "one seed each: what changes from seed to seed is not in the intervals"
+    several = str(min(counts)) if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
     return (
-        f"{min(counts)} to {max(counts)} seeds: figures are means over seeds, ± is their standard "
+        f"{several} seeds: figures are means over seeds, ± is their standard "
         "deviation; intervals resample frames and leave the seeds as they are; gains are over the "
         "seeds that both rows have"
     )

@@ -60,15 +60,17 @@ class Checked:
         self._known: dict[object, dict[str, list[str]]] = {}
 
     def placed(self, data: DataConfig, place: str) -> DataConfig:
-        """Return the data settings with their folder."""
-        return dataclasses.replace(data, root=self.roots.of(data.name, data.root, place))
+        """Return the data settings with their folders."""
+        also = {name: self.roots.named.get(name, root) for name, root in data.also.items()}
+        root = self.roots.of(data.name, data.root, place)
+        return dataclasses.replace(data, root=root, also=also)
 
     def learnt(self, config: RunConfig) -> str:
         """Hash of the frames that are learnt from and validated on."""
         return _hash(self._learnt(config.data, config.seed))
 
     def scored(self, asked: EvaluateConfig, configs: Sequence[RunConfig], place: str) -> Scoring:
-        """Find the frames that are scored; none of them may have had a say in any training.
+        """Find the frames that are scored; no training of this row may have seen one of them.
 
         Args:
             asked: which frames, and how.
@@ -101,13 +103,14 @@ class Checked:
 
     def _met(self, config: RunConfig, name: str, root: Path) -> dict[str, set[str]]:
         """Return the frames of a data set that a training sees, by what it does with them."""
-        learnt = self._learnt(config.data, config.seed)
-        train, val = set(learnt["train"]), set(learnt["val"])
-        if name in config.data.also:  # their ids begin with the name of the set
-            train = {one.removeprefix(f"{name}/") for one in train if one.startswith(f"{name}/")}
-            val = set()
-        elif name != config.data.name or (name in OWN_SETS and root != config.data.root):
-            return {}
+        data, learnt = config.data, self._learnt(config.data, config.seed)
+        train: set[str] = set()
+        val: set[str] = set()
+        if name == data.name and _is_same(name, root, data.root):
+            train, val = set(learnt["train"]), set(learnt["val"])
+        if name in data.also and _is_same(name, root, data.also[name]):
+            begin = f"{name}/"  # as the ids of a further set do
+            train |= {one.removeprefix(begin) for one in learnt["train"] if one.startswith(begin)}
         return {"learnt from": train, "validated on": val}
 
     def _learnt(self, data: DataConfig, seed: int) -> dict[str, list[str]]:
@@ -130,6 +133,11 @@ class Checked:
                 for part, samples in (("train", train), ("val", val))
             }
         return self._known[key]
+
+
+def _is_same(name: str, one: Path, other: Path | None) -> bool:
+    """Whether two folders of a name hold the same set; a published one is the same anywhere."""
+    return name not in OWN_SETS or (other is not None and one.resolve() == other.resolve())
 
 
 def _hash(splits: Mapping[str, Iterable[str]]) -> str:

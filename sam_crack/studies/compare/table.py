@@ -121,7 +121,11 @@ def markdown(plan: Plan, results: Sequence[Result], plots: Sequence[str]) -> str
         text += [f"## {where}", "", *_markdown(HEADER, lines), ""]
     text += [f"![{name}]({name}.png)" for name in plots]
     text += ["", "## What each row is", "", *_markdown(ORIGIN, origins_of(results)), ""]
-    text += ["## Rules", "", *(f"* {rule}" for rule in rules_of(plan, results))]
+    bold = (
+        "a gain is bold where its interval leaves out zero and there are at least "
+        f"{FEW_GROUPS} groups; of many rows some would be by chance"
+    )
+    text += ["## Rules", "", *(f"* {rule}" for rule in (*rules_of(plan, results), bold))]
     return "\n".join(text) + "\n"
 
 

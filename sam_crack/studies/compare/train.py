@@ -15,6 +15,7 @@ from sam_crack import durable
 from sam_crack.config.load import config_hash, dump_config, leaves, load_config, value_at
 from sam_crack.config.schema import BackboneConfig, HeadConfig, ModelConfig, RunConfig
 from sam_crack.console import Console
+from sam_crack.data.mixture import Mixture
 from sam_crack.data.opening import open_splits
 from sam_crack.errors import UsageError
 from sam_crack.model.description import CheckpointMeta, read_description
@@ -166,7 +167,7 @@ def _session(recipe: Recipe, run: Path, console: Console) -> tuple[Session, Mode
     model = Opponent(config.model, opponent).to(session.run.accelerator.device)
     face = cast(Segmenter, model)
 
-    scale = shown_scale(train, config.data)
+    scale = shown_scale(train.first if isinstance(train, Mixture) else train, config.data)
 
     def save_best(found: Validation) -> None:
         shown = dataclasses.replace(scale, factor=found.scale)

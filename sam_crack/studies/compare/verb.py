@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from sam_crack.config.study_verbs import CompareOptions, TransferOptions
@@ -64,7 +65,10 @@ def finish_row(
     quiet = Console(quiet=True, no_progress=console.no_progress or console.quiet)
     for recipe in row.recipes:
         scored = is_scored(row, recipe, folder)
-        if not (is_trained(recipe, folder) and (scored or has_model(recipe, folder))):
+        if is_trained(recipe, folder) and not (scored or has_model(recipe, folder)):
+            console.warn(f"{folder / recipe.folder} has lost its model: it is trained again")
+            shutil.rmtree(folder / recipe.folder)
+        if not is_trained(recipe, folder):
             if len(row.recipes) > 1:
                 console.say(f"seed {recipe.config.seed}")
             train_recipe(recipe, folder, console)

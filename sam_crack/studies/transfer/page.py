@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from statistics import stdev
 from typing import Any
 
 from sam_crack import __version__, durable
@@ -94,12 +95,13 @@ def _facts(plan: TransferPlan, outcome: Outcome) -> dict[str, Any]:
 def rows_of(plan: TransferPlan, found: Sequence[Found]) -> page.Table:
     """Return the table of rows; the scores of the task, the one that counts most first."""
     first, *others = found[0].headlines if found else ("score",)
-    texts = ["row", "method"], ["start"], ["published", "config", "frames"]
+    several = any(len(one.row.recipes) > 1 for one in found)
     figures = [first, "low", "high", f"gain in {first}", "gain low", "gain high", *others]
-    columns = [page.Column(name=name) for name in texts[0]]
+    figures += ["± by seed"] * several + ["threshold"]
+    columns = [page.Column(name=name) for name in ("row", "method")]
     columns += [page.Column(name=name, digits=0) for name in ("images", "steps")]
-    columns += [page.Column(name=name, digits=DIGITS) for name in (*figures, "threshold")]
-    columns += [page.Column(name=name) for name in (*texts[1], *texts[2])]
+    columns += [page.Column(name=name, digits=DIGITS) for name in figures]
+    columns += [page.Column(name=name) for name in ("start", "published", "config", "frames")]
     published = {one.score: one.value for one in PUBLISHED.get(plan.data.name, ())}
     rows: list[list[page.Cell]] = []
     for one in found:
@@ -116,6 +118,7 @@ def rows_of(plan: TransferPlan, found: Sequence[Found]) -> page.Table:
                 gain.value if gain else None,
                 *ends_of(gain.within if gain else None),
                 *(one.scores[name].value for name in others),
+                *[stdev(score.seeds) if len(score.seeds) > 1 else None] * several,
                 one.metrics["model"]["threshold"],
                 _start(one),
                 published.get(first, "-"),
@@ -123,8 +126,7 @@ def rows_of(plan: TransferPlan, found: Sequence[Found]) -> page.Table:
                 one.metrics["data"]["frames_sha256"][:10],
             ]
         )
-    several = any(len(one.row.recipes) > 1 for one in found)
-    note = "Scores are means over seeds." if several else ""
+    note = "Scores are means over seeds, the threshold is the first one's." if several else ""
     return page.Table(title="Rows", columns=columns, rows=rows, note=note)
 
 

@@ -94,6 +94,13 @@ def read_transfer(
         root=root,
         roots=roots,
     )
+    alike = {(row.scored_on, row.evaluate.task, row.evaluate.empty) for row in compared.rows}
+    if len(alike) > 1:
+        raise UsageError(
+            f"{file}: rows are scored on different frames, tasks or policies",
+            "one of each: a curve joins what is alike",
+            "write a second file",
+        )
     validated = tuple(record.id for record in val.records)
     return TransferPlan(
         compared=compared,

@@ -100,11 +100,13 @@ def found_so_far(plan: TransferPlan, folder: Path) -> list[Found]:
 
 def _comparable(other: Row, row: Row, done: Mapping[str, Sequence[Recipe]], folder: Path) -> bool:
     """Whether two rows were scored on the same frames by the same task and policy."""
-    ours, theirs = (
-        _scored(folder / done[one.name][0].folder / one.evaluation) for one in (row, other)
-    )
-    same = (ours.fingerprint, ours.empty) == (theirs.fingerprint, theirs.empty)
-    return same and ours.ruler == theirs.ruler
+    seen = [
+        _scored(folder / recipe.folder / one.evaluation)
+        for one in (row, other)
+        for recipe in done[one.name]
+    ]
+    same = len({(one.fingerprint, one.empty) for one in seen}) == 1
+    return same and all(one.ruler == seen[0].ruler for one in seen)
 
 
 def _scored(home: Path) -> Scored:
