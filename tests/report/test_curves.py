@@ -7,7 +7,7 @@ from PIL import Image
 
 from sam_crack.errors import BadInput
 from sam_crack.report import tradeoff as report_tradeoff
-from sam_crack.report.curves import _count, precision_recall, reliability_diagram
+from sam_crack.report.curves import precision_recall, reliability_diagram, short_count
 from sam_crack.report.tradeoff import Dot, tradeoff
 
 
@@ -146,4 +146,4 @@ def test_short_times_are_plain_numbers(drawn):
 
 @pytest.mark.parametrize(("value", "text"), [(5, "5"), (2e3, "2k"), (3e6, "3M"), (1e9, "1G")])
 def test_pixels_are_written_shortly(value, text):
-    assert _count(value, None) == text
+    assert short_count(value, None) == text
