@@ -23,7 +23,14 @@ from sam_crack.report.confusion_plot import confusion_matrix
 from sam_crack.report.curves import precision_recall, reliability_diagram
 from sam_crack.report.html import write_report
 from sam_crack.report.overlay import KEY, draw_overlay, thumbnail
-from sam_crack.studies.evaluation.tables import Evaluation, hash_of, number, rules_of, span, told_of
+from sam_crack.studies.evaluation.tables import (
+    Evaluation,
+    model_hash,
+    number,
+    rules_of,
+    span,
+    told_of,
+)
 from sam_crack.studies.evaluation.tasks import ECE, Ruler, Task
 from sam_crack.studies.scoring import Scored, ScoredFrame
 
@@ -61,8 +68,8 @@ def write_page(
             page.Notes(title="Rules", items=rules_of(evaluation)),
             page.Command(title="Again", lines=[shlex.join(["sam-crack", *sys.argv[1:]])]),
         ],
-        footer=f"sam-crack {__version__}; model {hash_of(evaluation.scored)}; "
-        + (f"baseline {hash_of(evaluation.baseline)}; " if evaluation.baseline else "")
+        footer=f"sam-crack {__version__}; model {model_hash(evaluation.scored)}; "
+        + (f"baseline {model_hash(evaluation.baseline)}; " if evaluation.baseline else "")
         + f"frames {facts['data']['frames_sha256'][:12]}",
     )
     write_report(folder / PAGE, report)

@@ -226,10 +226,12 @@ def told_of(scored: Scored) -> str:
     """Say in words which model it is, and where it works."""
     model = scored.model
     works = "" if scored.ruler.task == "classes" else f", threshold {model['threshold']:.4f}"
-    return f"{model.get('name') or 'without a name'}{works}, hash {hash_of(scored) or 'unknown'}"
+    return (
+        f"{model.get('name') or 'without a name'}{works}, hash {model_hash(scored) or 'unknown'}"
+    )
 
 
-def hash_of(scored: Scored) -> str:
+def model_hash(scored: Scored) -> str:
     """Return how the hash of the model begins."""
     return str(scored.model.get("sha256", ""))[:12]
 

@@ -18,9 +18,10 @@ from sam_crack.studies.compare.plan import pick_rows
 from sam_crack.studies.compare.verb import finish_row, is_finished
 from sam_crack.studies.opponents import is_opponent
 from sam_crack.studies.transfer.forget import forgetting
-from sam_crack.studies.transfer.page import Outcome, say_transfer, write_transfer
+from sam_crack.studies.transfer.page import say_transfer, write_transfer
 from sam_crack.studies.transfer.plan import TransferPlan, read_transfer
 from sam_crack.studies.transfer.results import found_so_far
+from sam_crack.studies.transfer.tables import Outcome
 from sam_crack.studies.zero_shot import is_zero_shot
 from sam_crack.train.session import join_processes
 from sam_crack.train.state import FolderLock
