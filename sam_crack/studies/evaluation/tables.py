@@ -226,9 +226,7 @@ def told_of(scored: Scored) -> str:
     """Say in words which model it is, and where it works."""
     model = scored.model
     works = "" if scored.ruler.task == "classes" else f", threshold {model['threshold']:.4f}"
-    return (
-        f"{model.get('name') or 'without a name'}{works}, hash {model_hash(scored) or 'unknown'}"
-    )
+    return f"{model.get('name') or 'without a name'}{works}, hash {model_hash(scored) or 'unknown'}"
 
 
 def model_hash(scored: Scored) -> str:
