@@ -173,6 +173,22 @@ def test_the_peak_is_that_of_all_starts(tmp_path, monkeypatch):
     assert peak_of_a_start() is None
 
 
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux alone forgets a peak")
+def test_a_row_does_not_pay_for_the_row_before_it(tmp_path):
+    def peak_of(megabytes):
+        def work():
+            pieces = [np.ones(1 << 14, np.uint8) for _ in range(64 * megabytes)]
+            return len(pieces)
+
+        states, note = tmp_path / "state", tmp_path / "peak.json"
+        return compare_peak.watched(work, states, note)[1]
+
+    peak_of(1)  # what the first call brings with it
+    small, large, again = peak_of(1), peak_of(400), peak_of(1)
+    assert large > small + 350
+    assert again < small + 50
+
+
 def test_the_key_holds_what_decides_the_result(tmp_path, road):
     def key(**changes):
         return read_plan(write_plan(tmp_path, **changes), root=road).rows[0].key

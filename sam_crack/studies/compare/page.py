@@ -131,7 +131,7 @@ def _costs(results: Sequence[Result]) -> page.Table:
     columns.append(page.Column(name="spent before"))
     note = (
         "Time is that of the training alone. Memory is the largest of the whole process, libraries "
-        "and what earlier rows left there included: tens of MB."
+        "included."
     )
     return page.Table(title="What each row costs", columns=columns, rows=rows, note=note)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import json
 from collections.abc import Callable
 from contextlib import suppress
@@ -38,9 +40,12 @@ def watched(work: Callable[[], T], states: Path, note: Path) -> tuple[T, float |
 
 def _reset_peak() -> None:
     """Begin to watch memory anew, so that one row does not pay for the one before it."""
+    gc.collect()
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     else:
+        with suppress(OSError, AttributeError):  # glibc keeps what was freed until it is asked
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
         with suppress(OSError):  # Linux alone can forget a peak
             Path("/proc/self/clear_refs").write_text("5")
 
