@@ -15,10 +15,11 @@ from sam_crack.config.flags import command_parser
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMANDS = sorted(
     {
         line.strip("`# ")
-        for text in (README, (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+        for text in [README, *(path.read_text(encoding="utf-8") for path in PAGES)]
         for line in re.findall(r"`sam-crack [a-z][^`]*`|^ *sam-crack [a-z].*", text, re.MULTILINE)
     }
 )
