@@ -23,7 +23,7 @@ from sam_crack.errors import BadInput, IntegrityError, UsageError
 from sam_crack.model.description import IN_RUN, CheckpointMeta, meta_to_json
 from sam_crack.model.heads import count_logits
 from sam_crack.model.trained_scale import read_trained_scale
-from sam_crack.studies.imagenet import ENCODER
+from sam_crack.studies.imagenet import ENCODER, load_encoder
 
 DESCRIPTION, WEIGHTS = "opponent.json", "opponent.safetensors"
 FORMAT = "sam-crack opponent 1"
@@ -200,49 +200,8 @@ def _build(opponent: OpponentConfig, num_logits: int) -> Any:  # noqa: ANN401 - 
             "use tu-tf_efficientnet_lite0 or resnet18",
         ) from error
     if opponent.weights is not None:
-        load_encoder(net, opponent)
+        load_encoder(net, opponent.encoder, opponent.weights)
     return net
-
-
-def load_encoder(net: Any, opponent: OpponentConfig) -> None:  # noqa: ANN401 - untyped library
-    """Put ImageNet weights into the encoder: by name, else by order where all shapes agree."""
-    import timm
-
-    assert opponent.weights is not None
-    given = _read_weights(opponent.weights)
-    whole = timm.create_model(opponent.encoder.removeprefix("tu-"), pretrained=False).state_dict()
-    if given.keys() != whole.keys():
-        shapes = [[tuple(t.shape) for t in side.values()] for side in (given, whole)]
-        if shapes[0] != shapes[1]:
-            raise BadInput(
-                f"{opponent.weights}: {len(given)} tensors that are not those of "
-                f"{opponent.encoder} ({len(whole)})",
-                "weights of the same encoder, with names or in the order of timm",
-                "name the weights of this encoder",
-            )
-        given = dict(zip(whole, given.values(), strict=True))
-    encoder = {name.removeprefix("model."): t for name, t in net.encoder.state_dict().items()}
-    missing = sorted(encoder.keys() - given.keys())
-    if missing:
-        raise BadInput(
-            f"{opponent.weights}: lacks {len(missing)} tensors, first {missing[0]}",
-            f"all weights of {opponent.encoder}",
-        )
-    target = net.encoder.model if hasattr(net.encoder, "model") else net.encoder
-    target.load_state_dict({name: given[name] for name in encoder})
-
-
-def _read_weights(path: Path) -> dict[str, Tensor]:
-    """Read a state dict without running code."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # what a broken pickle raises is not documented
-        raise BadInput(
-            f"{path}: {str(error)[:120]}", "a .pth of tensors", "fetch the file again"
-        ) from error
-    if not isinstance(state, Mapping) or not all(isinstance(t, Tensor) for t in state.values()):
-        raise BadInput(f"{path}: not a dict of tensors", "the weights of an encoder")
-    return dict(state)
 
 
 def save_opponent(model: Opponent, folder: Path, meta: CheckpointMeta) -> None:
