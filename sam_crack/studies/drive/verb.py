@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from sam_crack.infer.scaled import Looker
 from sam_crack.infer.share import Share, choose_share
 from sam_crack.infer.stride import parse_stride
 from sam_crack.measure.camera_file import load_camera
+from sam_crack.measure.road_camera import RoadCamera
+from sam_crack.measure.track import Placer
 from sam_crack.model.checkpoint import load_checkpoint
 from sam_crack.studies.drive.folder import (
     RUNS,
@@ -94,19 +97,53 @@ def run_predict(options: PredictOptions, console: Console) -> dict[str, object]:
             known=known,
             console=console,
         )
+    run = Run(
+        options=options,
+        share=share,
+        camera=camera,
+        placer=placer,
+        threshold=threshold,
+        settings=settings,
+        facts=facts,
+    )
+    return predict_all(run, stream, looker, console)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What a run was asked for, once it is known to make sense."""
+
+    options: PredictOptions
+    share: Share
+    camera: RoadCamera | None
+    placer: Placer | None
+    threshold: float
+    settings: dict[str, object]
+    """What a run that goes on must have in common with this one."""
+    facts: dict[str, object]
+    """What the tables say of the model."""
+
+
+def predict_all(
+    run: Run, stream: FrameStream, looker: Looker, console: Console
+) -> dict[str, object]:
+    """Pass the frames that are not done, and sum up the drive if this was the last part of it."""
+    options, share = run.options, run.share
     folder = choose_folder(options)
-    with lock_run(folder, share), _open(folder, options, settings, share) as log:
+    with lock_run(folder, share), _open(folder, options, run.settings, share) as log:
         check_sources(log.sources, stream)
         known = len(log)
-        for line in first_screen(stream, looker.window, options, threshold=threshold, known=known):
+        for line in first_screen(
+            stream, looker.window, options, threshold=run.threshold, known=known
+        ):
             console.say(line)
-        writer = Writer(folder=folder, log=log, stream=stream, options=options, camera=camera)
+        writer = Writer(folder=folder, log=log, stream=stream, options=options, camera=run.camera)
         began = time.perf_counter()
         interrupted = _stream(looker, writer, console)
         seconds, frames = time.perf_counter() - began, len(log) - known
         if not (interrupted and share.parts > 1):
             summary, waiting = sum_up(
-                writer, placer, facts, share=share, taken=(seconds, frames), console=console
+                writer, run.placer, run.facts, share=share, taken=(seconds, frames), console=console
             )
     if interrupted:
         raise Interrupted(
