@@ -67,10 +67,10 @@ def resample(
     }
 
 
-def medians(
+def means(
     values: NDArray[np.float64], groups: Sequence[str], *, resamples: int, seed: int
 ) -> NDArray[np.float64]:
-    """Return the medians of every resample of whole groups, (resamples, columns).
+    """Return the means of every resample of whole groups, (resamples, columns).
 
     Args:
         values: (n, columns), a line for each of n things.
@@ -80,8 +80,8 @@ def medians(
     """
     names, place = np.unique(np.asarray(groups), return_inverse=True)
     draws = draw(len(names), resamples=resamples, seed=seed)
-    rows = [np.median(np.repeat(values, weights[place], axis=0), axis=0) for weights in draws]
-    return np.array(rows, np.float64).reshape(resamples, values.shape[1])
+    weights = draws[:, place].astype(np.float64)
+    return np.asarray(weights @ values / weights.sum(axis=1, keepdims=True), np.float64)
 
 
 def interval(values: NDArray[np.float64], *, level: float = LEVEL) -> Interval | None:

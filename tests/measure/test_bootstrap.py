@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from sam_crack.errors import BadInput
-from sam_crack.measure.bootstrap import by_group, draw, interval, medians, resample
+from sam_crack.measure.bootstrap import by_group, draw, interval, means, resample
 
 
 def frames(values):
@@ -60,11 +60,11 @@ def test_missing_values_make_no_interval():
     assert interval(np.append(np.full(99, 1.0), np.nan)).low == 1.0
 
 
-def test_medians_resample_whole_groups():
+def test_means_resample_whole_groups():
     values = np.array([[1.0, 10], [2, 20], [3, 30], [100, 0]])
-    drawn = medians(values, ["a", "a", "a", "b"], resamples=200, seed=1)
+    drawn = means(values, ["a", "a", "a", "b"], resamples=200, seed=1)
     assert drawn.shape == (200, 2)
     # Two groups: both a, both b, or one of each; nothing else can be drawn.
-    assert {tuple(row) for row in drawn.tolist()} == {(2.0, 20.0), (100.0, 0.0), (2.5, 15.0)}
-    again = medians(values, ["a", "a", "a", "b"], resamples=200, seed=1)
+    assert {tuple(row) for row in drawn.tolist()} == {(2.0, 20.0), (100.0, 0.0), (26.5, 15.0)}
+    again = means(values, ["a", "a", "a", "b"], resamples=200, seed=1)
     np.testing.assert_array_equal(drawn, again)

@@ -27,12 +27,17 @@ from sam_crack.studies.scoring import SEED
 
 SMALLEST_PX = 64
 """Smaller objects are left out: one point says nothing about them."""
-BATCH = 4
+SIDE = 1024
+"""Longest side of a frame as SAM was taught to see it; smaller, it takes all for one object."""
+BATCH = 8
 RULE = (
     f"one point for each true object of at least {SMALLEST_PX} px, its pixel farthest from the "
-    "border, in a window of the rows' size around it; of SAM's three masks the one that SAM scores "
-    "best; IoU with the object inside the window"
+    f"border, in the whole frame with its longest side at {SIDE} px, as SAM takes it; IoU of the "
+    "best of SAM's three masks, and of the one that SAM itself scores best"
 )
+SCORES = ("base", "tuned", "difference", "chosen_base", "chosen_tuned")
+TOKEN = 16
+"""Pixels of a side that the encoder sees as one."""
 Image = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
@@ -45,9 +50,13 @@ class Asked:
     group: str
     number: int
     base: float
-    """IoU with the adapters off: SAM as published."""
+    """IoU of the best of three masks with the adapters off: SAM as published."""
     tuned: float
-    """IoU with the adapters on."""
+    """The same with the adapters on."""
+    chosen_base: float
+    """IoU of the mask that SAM itself scores best, adapters off."""
+    chosen_tuned: float
+    """The same with the adapters on."""
 
 
 @torch.inference_mode()
@@ -56,25 +65,31 @@ def ask(
     samples: Sequence[Sample],
     *,
     objects: int,
-    window: tuple[int, int],
+    side: int = SIDE,
     console: Console,
 ) -> list[Asked]:
     """Ask base and tuned SAM for the same objects, at most so many, drawn evenly by name."""
     found: list[Asked] = []
     chosen = choose_objects(samples, objects)
     for index in console.progress(sorted(chosen), "prompt", unit="frame"):
-        sample = samples[index]
+        sample, numbers = samples[index], chosen[index]
         labels = objects_in(sample)
-        for first in range(0, len(chosen[index]), BATCH):
-            numbers = chosen[index][first : first + BATCH]
-            cuts = [_cut(sample.image, labels == n, window) for n in numbers]
-            tuned = _answers(segmenter, cuts)
-            with segmenter.adapters_disabled():
-                base = _answers(segmenter, cuts)
-            found += [
-                Asked(id=sample.id, group=sample.group, number=number, base=before, tuned=after)
-                for number, before, after in zip(numbers, base, tuned, strict=True)
-            ]
+        truths = [labels == number for number in numbers]
+        tuned = answers(segmenter, sample.image, truths, side=side)
+        with segmenter.adapters_disabled():
+            base = answers(segmenter, sample.image, truths, side=side)
+        found += [
+            Asked(
+                id=sample.id,
+                group=sample.group,
+                number=number,
+                base=before[0],
+                tuned=after[0],
+                chosen_base=before[1],
+                chosen_tuned=after[1],
+            )
+            for number, before, after in zip(numbers, base, tuned, strict=True)
+        ]
     return found
 
 
@@ -107,51 +122,61 @@ def choose_objects(samples: Sequence[Sample], at_most: int) -> dict[int, list[in
     return {index: sorted(numbers) for index, numbers in chosen.items()}
 
 
-def _cut(image: Image, mask: Mask, window: tuple[int, int]) -> tuple[Image, Mask, tuple[int, int]]:
-    """Cut a window around the object's inmost pixel; a smaller frame is filled up at its edge."""
-    below, right = (max(0, side - have) for side, have in zip(window, mask.shape, strict=True))
-    if below or right:
-        kept = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REPLICATE)
-        image, mask = np.asarray(kept, np.uint8), np.pad(mask, ((0, below), (0, right)))
-    y, x = inmost(mask)
-    top, left = (
-        min(max(0, place - side // 2), whole - side)
-        for place, side, whole in zip((y, x), window, mask.shape, strict=True)
-    )
-    part = (slice(top, top + window[0]), slice(left, left + window[1]))
-    return image[part], mask[part], (y - top, x - left)
+def answers(
+    segmenter: Segmenter, image: Image, truths: Sequence[Mask], *, side: int
+) -> list[tuple[float, float]]:
+    """Return for each object the IoU of the best of three masks, and of SAM's own choice.
 
-
-def _answers(
-    segmenter: Segmenter, cuts: Sequence[tuple[Image, Mask, tuple[int, int]]]
-) -> list[float]:
-    """Return the IoU of the mask that SAM itself scores best, for each object."""
+    The frame is embedded once; every object is one point in it.
+    """
+    height, width = image.shape[:2]
+    factor = side / max(height, width)
+    seen, whole = _resized(image, factor)
+    pixels = torch.from_numpy(seen).permute(2, 0, 1)[None]
     device = next(segmenter.parameters()).device
-    pixels = torch.from_numpy(np.stack([image for image, _, _ in cuts])).permute(0, 3, 1, 2)
-    points = torch.tensor([[point] for _, _, point in cuts], dtype=torch.float32)
-    labels = torch.ones(points.shape[:2])
-    logits, scores = segmenter.prompt(
-        pixels.to(device), points=points.to(device), labels=labels.to(device)
-    )
-    best = logits[torch.arange(len(cuts)), scores.argmax(1)][:, None]
-    masks = F.interpolate(best, pixels.shape[2:], mode="bilinear")[:, 0] > 0
-    found = []
-    for mask, (_, truth, _) in zip(masks.cpu().numpy(), cuts, strict=True):
-        found.append(iou(count(mask, truth), empty="zero") or 0.0)
+    embedding = segmenter.encoder(pixels.to(device)).embedding
+    found: list[tuple[float, float]] = []
+    for first in range(0, len(truths), BATCH):
+        asked = truths[first : first + BATCH]
+        points = torch.tensor([[inmost(truth)] for truth in asked], dtype=torch.float32) * factor
+        logits, scores = segmenter.prompts(
+            embedding.expand(len(asked), -1, -1, -1),
+            points=points.to(device),
+            labels=torch.ones(points.shape[:2], device=device),
+        )
+        full = F.interpolate(logits, seen.shape[:2], mode="bilinear")[..., : whole[0], : whole[1]]
+        masks = (F.interpolate(full, (height, width), mode="bilinear") > 0).cpu().numpy()
+        for truth, three, score in zip(asked, masks, scores, strict=True):
+            each = [iou(count(mask, truth), empty="zero") or 0.0 for mask in three]
+            found.append((max(each), each[int(score.argmax())]))
     return found
 
 
+def _resized(image: Image, factor: float) -> tuple[Image, tuple[int, int]]:
+    """Resize a frame and fill it up to whole tokens; return also how much of it is frame."""
+    height, width = (max(1, round(length * factor)) for length in image.shape[:2])
+    how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    small = cv2.resize(image, (width, height), interpolation=how)
+    filled = cv2.copyMakeBorder(small, 0, -height % TOKEN, 0, -width % TOKEN, cv2.BORDER_REPLICATE)
+    return np.asarray(filled, np.uint8), (height, width)
+
+
 def told(asked: Sequence[Asked], *, resamples: int) -> dict[str, Any]:
-    """Return the medians before and after, their difference object by object, and intervals."""
-    table = np.array([[one.base, one.tuned, one.tuned - one.base] for one in asked])
+    """Return the means before and after, their difference object by object, and intervals."""
+    table = np.array(
+        [
+            (one.base, one.tuned, one.tuned - one.base, one.chosen_base, one.chosen_tuned)
+            for one in asked
+        ]
+    )
     groups = [one.group or one.id for one in asked]
     several = len(set(groups)) > 1 and resamples > 0
-    drawn = bootstrap.medians(table, groups, resamples=resamples, seed=SEED) if several else None
+    drawn = bootstrap.means(table, groups, resamples=resamples, seed=SEED) if several else None
     found: dict[str, Any] = {"objects": len(asked), "groups": len(set(groups))}
-    for place, name in enumerate(("base", "tuned", "difference")):
+    for place, name in enumerate(SCORES):
         within = None if drawn is None else bootstrap.interval(drawn[:, place])
         found[name] = {
-            "median": float(np.median(table[:, place])),
+            "mean": float(table[:, place].mean()),
             "low": within.low if within else None,
             "high": within.high if within else None,
         }
@@ -163,16 +188,16 @@ def forgetting(
     samples: Sequence[Sample],
     *,
     objects: int,
-    window: tuple[int, int],
+    side: int = SIDE,
     resamples: int,
     device: torch.device | str,
     console: Console,
 ) -> dict[str, Any]:
     """Load a checkpoint and say what its adapters cost SAM's own decoder on true objects."""
     segmenter, meta = load_checkpoint(folder, device=device)
-    asked = ask(segmenter, samples, objects=objects, window=window, console=console)
+    asked = ask(segmenter, samples, objects=objects, side=side, console=console)
     facts = told(asked, resamples=resamples) | {
-        "window": list(window),
+        "side": side,
         "steps": meta.steps,
         "classes": list(meta.classes),
         "base_sha256": meta.base_sha256,

@@ -84,19 +84,24 @@ def _start(one: Found) -> str:
 
 
 def forgotten_of(forgotten: Forgotten) -> page.Table:
-    """Return the table of what tuning cost point prompts: median IoU without, with, and apart."""
+    """Return the table of what tuning cost point prompts: IoU without, with, and apart."""
     columns = [page.Column(name="adapters of")]
     columns += [page.Column(name=name, digits=0) for name in ("steps", "objects", "groups")]
     for name in ("IoU, off", "IoU, on", "gain"):
         parts = (name, f"{name}, low", f"{name}, high")
         columns += [page.Column(name=part, digits=DIGITS) for part in parts]
+    columns += [page.Column(name=f"SAM's choice, {name}", digits=DIGITS) for name in ("off", "on")]
     rows: list[list[page.Cell]] = []
     for name, facts in forgotten.items():
         row: list[page.Cell] = [name, facts["steps"], facts["objects"], facts["groups"]]
         for part in ("base", "tuned", "difference"):
-            row += [facts[part][end] for end in ("median", "low", "high")]
+            row += [facts[part][end] for end in ("mean", "low", "high")]
+        row += [facts[part]["mean"] for part in ("chosen_base", "chosen_tuned")]
         rows.append(row)
-    note = "Medians over objects; the last three are of the differences object by object."
+    note = (
+        "Means over objects, of the best of SAM's three masks and, in the last two columns, of the "
+        "one that SAM itself scores best; gains are of the differences object by object."
+    )
     return page.Table(title="What SAM's own decoder lost", columns=columns, rows=rows, note=note)
 
 
