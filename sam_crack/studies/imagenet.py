@@ -47,7 +47,7 @@ def fetch_encoder(console: Console) -> Path:
     return obtain(LITE0, path, console)
 
 
-def load_encoder(net: Any, encoder: str, weights: Path) -> None:  # noqa: ANN401 - untyped library
+def load_imagenet(net: Any, encoder: str, weights: Path) -> None:  # noqa: ANN401 - untyped library
     """Put weights into the encoder of a network: by name, else by order where all shapes agree."""
     import timm
 

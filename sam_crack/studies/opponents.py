@@ -23,7 +23,7 @@ from sam_crack.errors import BadInput, IntegrityError, UsageError
 from sam_crack.model.description import IN_RUN, CheckpointMeta, meta_to_json
 from sam_crack.model.heads import count_logits
 from sam_crack.model.trained_scale import read_trained_scale
-from sam_crack.studies.imagenet import ENCODER, load_encoder
+from sam_crack.studies.imagenet import ENCODER, load_imagenet
 
 DESCRIPTION, WEIGHTS = "opponent.json", "opponent.safetensors"
 FORMAT = "sam-crack opponent 1"
@@ -200,7 +200,7 @@ def _build(opponent: OpponentConfig, num_logits: int) -> Any:  # noqa: ANN401 - 
             "use tu-tf_efficientnet_lite0 or resnet18",
         ) from error
     if opponent.weights is not None:
-        load_encoder(net, opponent.encoder, opponent.weights)
+        load_imagenet(net, opponent.encoder, opponent.weights)
     return net
 
 

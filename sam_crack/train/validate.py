@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sam_crack.config.schema import RunConfig
 from sam_crack.console import Console
-from sam_crack.data.rims import need_instances, rims
+from sam_crack.data.rims import RIM_PX, need_instances, rims
 from sam_crack.data.sample import Sample
 from sam_crack.data.spread import spread
 from sam_crack.errors import BadInput
@@ -110,14 +110,18 @@ class Tally:
             table=np.zeros((classes, classes), np.int64),
         )
 
-    def add(self, said: Prediction, sample: Sample, ignore: NDArray[np.bool_] | None) -> None:
-        """Count one frame."""
+    def add(
+        self, said: Prediction, sample: Sample, ignore: NDArray[np.bool_] | None, *, factor: float
+    ) -> None:
+        """Count one frame that was looked at resized by a factor."""
         self.pixels += count_levels(said.prob, sample.mask, ignore)
         if said.classes is not None:
             truth = sample.mask if ignore is None else np.where(ignore, IGNORED, sample.mask)
             self.table += count_classes(said.classes, truth, num_classes=len(self.table))
         if said.rim is not None:
-            truth = rims(need_instances(sample.instances, sample.id), ignore=ignore)
+            width = max(1, round(RIM_PX / factor))  # as wide as it was taught, at native size
+            instances = need_instances(sample.instances, sample.id)
+            truth = rims(instances, ignore=ignore, width_px=width)
             self.borders += count_levels(said.rim, truth.view(np.uint8), ignore)
 
 
@@ -180,7 +184,7 @@ class Validator:
                 gated += count_gate(gate, sample.mask > 0, ignore)
             for factor, looker in self.lookers.items():
                 said = looker.frame(Gated(sample.image, gate))
-                tallies[factor].add(said, sample, ignore)
+                tallies[factor].add(said, sample, ignore, factor=factor)
                 if index in self.shown:
                     kept[factor][index] = said
         if self.stop.agreed(self.accelerator):

@@ -15,9 +15,12 @@ from sam_crack.data.rims import rims
 from sam_crack.data.sample import Sample
 from sam_crack.errors import BadInput, UsageError
 from sam_crack.infer.predict import Predictor
+from sam_crack.infer.prediction import Prediction
+from sam_crack.measure.metrics import f1
 from sam_crack.model.checkpoint import load_checkpoint
 from sam_crack.train.losses import LOSSES, weighted_sum
 from sam_crack.train.session import CHECKPOINT, Session, prepare
+from sam_crack.train.validate import Tally
 from tests.train.tiny_run import TINY, bars, with_train
 
 BORDERS = {"bce": 1.0, "dice": 1.0, "rim": 1.0}
@@ -108,3 +111,19 @@ def test_channel_and_loss_go_together(tmp_path: Path, boundary: bool) -> None:
 def test_samples_without_instances_are_refused_at_the_start(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"bar-0: model\.head.boundary without instances"):
         start(tmp_path, with_borders(with_train(losses=BORDERS)), bars(2))
+
+
+@pytest.mark.parametrize(("factor", "width_px"), [(1, 2), (2, 1), (0.5, 4), (4, 1)])
+def test_borders_are_validated_as_wide_as_they_were_taught(factor, width_px):
+    sample = pairs(1)[0]
+    borders = rims(sample.instances, width_px=width_px)
+    said = Prediction(
+        prob=sample.mask * 255,
+        mask=sample.mask > 0,
+        windows=1,
+        seconds={},
+        rim=borders.astype(np.uint8) * 255,
+    )
+    tally = Tally.empty(2)
+    tally.add(said, sample, None, factor=factor)
+    assert f1(tally.borders.at(0.5), empty="zero") == 1

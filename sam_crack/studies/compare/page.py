@@ -131,7 +131,7 @@ def _costs(results: Sequence[Result]) -> page.Table:
     columns.append(page.Column(name="spent before"))
     note = (
         "Time is that of the training alone. Memory is the largest of the whole process, libraries "
-        "included."
+        "and all that is kept from earlier rows included; on a GPU, what torch took of it."
     )
     return page.Table(title="What each row costs", columns=columns, rows=rows, note=note)
 

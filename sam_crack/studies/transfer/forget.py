@@ -17,29 +17,27 @@ from numpy.typing import NDArray
 from sam_crack.console import Console
 from sam_crack.data.sample import Sample
 from sam_crack.errors import BadInput
+from sam_crack.infer.scale import resize_image, scaled_size
 from sam_crack.measure import bootstrap
 from sam_crack.measure.instances import inmost
 from sam_crack.measure.metrics import count, iou
 from sam_crack.model.checkpoint import load_checkpoint
 from sam_crack.model.segmenter import Segmenter
+from sam_crack.model.vit import PIXEL_MEAN
 from sam_crack.studies.evaluation.tasks import true_objects
 from sam_crack.studies.scoring import SEED
 
 SMALLEST_PX = 64
 """Smaller objects are left out: one point says nothing about them."""
 SIDE = 1024
-"""Longest side of a frame as SAM was taught to see it; smaller, it takes all for one object."""
-BATCH = 8
+"""Longest side of a frame as SAM was taught to see it."""
 RULE = (
     f"one point for each true object of at least {SMALLEST_PX} px, its pixel farthest from the "
-    f"border, in the whole frame with its longest side at {SIDE} px, as SAM takes it; IoU of the "
-    "best of SAM's three masks, and of the one that SAM itself scores best"
+    f"border, in the whole frame with its longest side at {SIDE} px and filled up to a square, as "
+    "SAM takes it; IoU of the best of SAM's three masks, and of the one that SAM itself scores best"
 )
 SCORES = ("base", "tuned", "difference", "chosen_base", "chosen_tuned")
-TOKEN = 16
-"""Pixels of a side that the encoder sees as one."""
 Image = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,11 +71,9 @@ def ask(
     chosen = choose_objects(samples, objects)
     for index in console.progress(sorted(chosen), "prompt", unit="frame"):
         sample, numbers = samples[index], chosen[index]
-        labels = objects_in(sample)
-        truths = [labels == number for number in numbers]
-        tuned = answers(segmenter, sample.image, truths, side=side)
+        tuned = answers(segmenter, sample, numbers, side=side)
         with segmenter.adapters_disabled():
-            base = answers(segmenter, sample.image, truths, side=side)
+            base = answers(segmenter, sample, numbers, side=side)
         found += [
             Asked(
                 id=sample.id,
@@ -123,42 +119,39 @@ def choose_objects(samples: Sequence[Sample], at_most: int) -> dict[int, list[in
 
 
 def answers(
-    segmenter: Segmenter, image: Image, truths: Sequence[Mask], *, side: int
+    segmenter: Segmenter, sample: Sample, numbers: Sequence[int], *, side: int
 ) -> list[tuple[float, float]]:
     """Return for each object the IoU of the best of three masks, and of SAM's own choice.
 
     The frame is embedded once; every object is one point in it.
     """
-    height, width = image.shape[:2]
-    factor = side / max(height, width)
-    seen, whole = _resized(image, factor)
-    pixels = torch.from_numpy(seen).permute(2, 0, 1)[None]
+    labels = objects_in(sample)
+    size = labels.shape
+    square, seen = _squared(sample.image, side)
     device = next(segmenter.parameters()).device
-    embedding = segmenter.encoder(pixels.to(device)).embedding
+    pixels = torch.from_numpy(square).permute(2, 0, 1)[None].to(device)
+    embedding = segmenter.encoder(pixels).embedding
     found: list[tuple[float, float]] = []
-    for first in range(0, len(truths), BATCH):
-        asked = truths[first : first + BATCH]
-        points = torch.tensor([[inmost(truth)] for truth in asked], dtype=torch.float32) * factor
+    for number in numbers:
+        truth = labels == number
+        point = torch.tensor([[inmost(truth)]], dtype=torch.float32) * (side / max(size))
         logits, scores = segmenter.prompts(
-            embedding.expand(len(asked), -1, -1, -1),
-            points=points.to(device),
-            labels=torch.ones(points.shape[:2], device=device),
+            embedding, points=point.to(device), labels=torch.ones(1, 1, device=device)
         )
-        full = F.interpolate(logits, seen.shape[:2], mode="bilinear")[..., : whole[0], : whole[1]]
-        masks = (F.interpolate(full, (height, width), mode="bilinear") > 0).cpu().numpy()
-        for truth, three, score in zip(asked, masks, scores, strict=True):
-            each = [iou(count(mask, truth), empty="zero") or 0.0 for mask in three]
-            found.append((max(each), each[int(score.argmax())]))
+        whole = F.interpolate(logits, (side, side), mode="bilinear")[..., : seen[0], : seen[1]]
+        masks = (F.interpolate(whole, size, mode="bilinear")[0] > 0).cpu().numpy()
+        each = [iou(count(mask, truth, sample.ignore), empty="zero") or 0.0 for mask in masks]
+        found.append((max(each), each[int(scores[0].argmax())]))
     return found
 
 
-def _resized(image: Image, factor: float) -> tuple[Image, tuple[int, int]]:
-    """Resize a frame and fill it up to whole tokens; return also how much of it is frame."""
-    height, width = (max(1, round(length * factor)) for length in image.shape[:2])
-    how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
-    small = cv2.resize(image, (width, height), interpolation=how)
-    filled = cv2.copyMakeBorder(small, 0, -height % TOKEN, 0, -width % TOKEN, cv2.BORDER_REPLICATE)
-    return np.asarray(filled, np.uint8), (height, width)
+def _squared(image: Image, side: int) -> tuple[Image, tuple[int, int]]:
+    """Resize a frame to a longest side and fill it up to a square, as SAM is given pictures."""
+    height, width = scaled_size(image.shape[:2], side / max(image.shape[:2]))
+    square = np.empty((side, side, 3), np.uint8)
+    square[:] = np.round(PIXEL_MEAN)
+    square[:height, :width] = resize_image(image, (height, width))
+    return square, (height, width)
 
 
 def told(asked: Sequence[Asked], *, resamples: int) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from sam_crack.model.description import DESCRIPTION, find_checkpoint
 from sam_crack.studies.compare.plan import pick_rows
 from sam_crack.studies.compare.verb import finish_row, is_finished
 from sam_crack.studies.opponents import is_opponent
-from sam_crack.studies.transfer.forget import SIDE, forgetting
+from sam_crack.studies.transfer.forget import RULE, forgetting
 from sam_crack.studies.transfer.page import say_transfer, write_transfer
 from sam_crack.studies.transfer.plan import TransferPlan, read_transfer
 from sam_crack.studies.transfer.results import found_so_far
@@ -96,7 +96,7 @@ def _forgotten(
     facts = {
         "checkpoint": durable.sha256(checkpoint / DESCRIPTION),
         "objects": plan.forget.objects,
-        "side": SIDE,
+        "rule": RULE,
         "resamples": row.evaluate.resamples,
         "scored": row.samples_sha256,
     }
