@@ -20,7 +20,7 @@ from sam_crack.measure.metrics import f1
 from sam_crack.model.checkpoint import load_checkpoint
 from sam_crack.train.losses import LOSSES, weighted_sum
 from sam_crack.train.session import CHECKPOINT, Session, prepare
-from sam_crack.train.validate import Tally
+from sam_crack.train.validate import HALF, Tally
 from tests.train.tiny_run import TINY, bars, with_train
 
 BORDERS = {"bce": 1.0, "dice": 1.0, "rim": 1.0}
@@ -126,4 +126,4 @@ def test_borders_are_validated_as_wide_as_they_were_taught(factor, width_px):
     )
     tally = Tally.empty(2)
     tally.add(said, sample, None, factor=factor)
-    assert f1(tally.borders.at(0.5), empty="zero") == 1
+    assert f1(tally.borders.at(HALF), empty="zero") == 1
