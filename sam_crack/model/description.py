@@ -65,6 +65,11 @@ def find_checkpoint(folder: Path) -> Path:
     return inside if is_run else folder
 
 
+def weights_hash(folder: Path) -> str:
+    """Return the hash of all that was trained, whatever is said of it beside."""
+    return seal(read_description(folder).get("files") or {})
+
+
 def seal(body: Mapping[str, object]) -> str:
     """Return the hash of a description without its own hash."""
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))

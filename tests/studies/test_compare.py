@@ -22,7 +22,7 @@ from sam_crack.config.schema import HeadConfig, InferConfig, ModelConfig
 from sam_crack.config.study_verbs import CompareOptions
 from sam_crack.console import Console
 from sam_crack.errors import BadInput, IntegrityError, SamCrackError, UsageError
-from sam_crack.model.description import CheckpointMeta
+from sam_crack.model.description import DESCRIPTION, CheckpointMeta, read_description, seal
 from sam_crack.studies import opponents
 from sam_crack.studies.compare import peak as compare_peak
 from sam_crack.studies.compare import rules
@@ -31,6 +31,7 @@ from sam_crack.studies.compare.means import OfSeed, gain
 from sam_crack.studies.compare.plan import pick_rows, read_plan
 from sam_crack.studies.compare.results import by_frames, results_of
 from sam_crack.studies.compare.rows import EvaluateConfig
+from sam_crack.studies.compare.samples import init_of
 from sam_crack.studies.imagenet import fetch_encoder
 from sam_crack.studies.opponents import Opponent, OpponentConfig
 from tests.studies.tiny_road import split_road, write_road
@@ -192,6 +193,21 @@ def test_a_row_does_not_pay_for_the_row_before_it(tmp_path, monkeypatch):
     small, large, again = peak_of(1), peak_of(400), peak_of(1)
     assert large > small + 350
     assert again < small + 50
+
+
+def test_a_start_is_known_by_its_weights_alone(tmp_path):
+    folder = tmp_path / "start"
+    shutil.copytree(Path(__file__).parents[2] / "checkpoints" / "practice", folder)
+
+    def hash_after(change):
+        body = read_description(folder)
+        change(body)
+        (folder / DESCRIPTION).write_text(json.dumps(body | {"sha256": seal(body)}))
+        return init_of(str(folder), "rows.a")[1]
+
+    first = init_of(str(folder), "rows.a")[1]
+    assert hash_after(lambda body: body["meta"].update(steps=111)) == first
+    assert hash_after(lambda body: body["files"].update(next="0" * 64)) != first
 
 
 def test_the_key_holds_what_decides_the_result(tmp_path, road):

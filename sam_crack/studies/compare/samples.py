@@ -8,12 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sam_crack import durable
 from sam_crack.config.schema import DataConfig, RunConfig
 from sam_crack.console import counted
 from sam_crack.data.opening import open_samples, open_splits
 from sam_crack.errors import BadInput, UsageError
-from sam_crack.model.description import DESCRIPTION, find_checkpoint
+from sam_crack.model.description import DESCRIPTION, find_checkpoint, weights_hash
 from sam_crack.studies.compare.rows import EvaluateConfig
 
 
@@ -147,10 +146,10 @@ def _hash(splits: Mapping[str, Iterable[str]]) -> str:
 
 
 def init_of(raw: object, place: str) -> tuple[Path | None, str]:
-    """Find the checkpoint that a row starts from, and its hash."""
+    """Find the checkpoint that a row starts from, and the hash of its weights."""
     if raw is None:
         return None, ""
     folder = find_checkpoint(Path(str(raw)).expanduser())
     if not (folder / DESCRIPTION).is_file():
         raise BadInput(f"{place}: init {raw}", "a checkpoint, or `practice`", "check the path")
-    return folder, durable.sha256(folder / DESCRIPTION)
+    return folder, weights_hash(folder)

@@ -10,7 +10,7 @@ from sam_crack.config.schema import ModelConfig
 from sam_crack.console import Console
 from sam_crack.errors import UsageError
 from sam_crack.model.checkpoint import ADAPTER, load_checkpoint
-from sam_crack.model.description import find_checkpoint, read_config, read_description, seal
+from sam_crack.model.description import find_checkpoint, read_config, read_description, weights_hash
 from sam_crack.model.segmenter import Segmenter
 
 BegunFrom = Mapping[str, str]
@@ -22,7 +22,7 @@ def look_at(folder: Path, model: ModelConfig) -> BegunFrom:
     home = find_checkpoint(folder)
     body = read_description(home)
     _need_alike(folder, _kind(read_config(home, body)), _kind(model))
-    return {"checkpoint": str(folder), "weights_sha256": seal(body.get("files") or {})}
+    return {"checkpoint": str(folder), "weights_sha256": weights_hash(home)}
 
 
 def start_from(folder: Path, segmenter: Segmenter, console: Console) -> None:
