@@ -392,6 +392,7 @@ def stand_ins(folder):
         cv2.imwrite(str(image), black)
         cv2.imwrite(str(folder / "uav" / "masks" / image.name), black)
         (folder / "uav" / f"{split}.txt").write_text(f"{split}\n")
+    (folder / "paveseg" / "train.txt").write_text("1\n")
     return {name: folder / name for name in ("uav", "paveseg")}
 
 
