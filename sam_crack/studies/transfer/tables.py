@@ -102,7 +102,7 @@ def forgotten_of(forgotten: Forgotten) -> page.Table:
         "Means over objects, of the best of SAM's three masks and, in the last two columns, of the "
         "one that SAM itself scores best; gains are of the differences object by object."
     )
-    return page.Table(title="What SAM's own decoder lost", columns=columns, rows=rows, note=note)
+    return page.Table(title="SAM asked by points, adapters off and on", columns=columns, rows=rows, note=note)
 
 
 def published_of(plan: TransferPlan, found: Sequence[Found]) -> page.Table:
@@ -146,7 +146,7 @@ def _protocol(one: Found) -> str:
     train = one.row.config.train
     return (
         f"{one.metrics['data']['frames']} frames of {one.row.evaluate.split}; "
-        f"{one.point.images} images, {one.trained['steps']:,} steps of "
+        f"{counted(one.point.images, 'image')}, {one.trained['steps']:,} steps of "
         f"{train.batch_size * train.accumulate} crops"
     )
 
@@ -164,7 +164,7 @@ def rules_of(plan: TransferPlan, outcome: Outcome) -> list[str]:
         f"empty masks: {first.evaluate.empty}: {POLICIES[first.evaluate.empty]}",
         f"gains are paired: the same frames, resampled by the same draws, against "
         f"{plan.compared.baseline}",
-        f"what SAM's own decoder lost: {RULE}",
+        f"SAM asked by points: {RULE}",
         *plan.notes,
     ]
     if found:
