@@ -102,7 +102,9 @@ def forgotten_of(forgotten: Forgotten) -> page.Table:
         "Means over objects, of the best of SAM's three masks and, in the last two columns, of the "
         "one that SAM itself scores best; gains are of the differences object by object."
     )
-    return page.Table(title="SAM asked by points, adapters off and on", columns=columns, rows=rows, note=note)
+    return page.Table(
+        title="SAM asked by points, adapters off and on", columns=columns, rows=rows, note=note
+    )
 
 
 def published_of(plan: TransferPlan, found: Sequence[Found]) -> page.Table:
