@@ -56,7 +56,8 @@ def test_every_command_has_its_verb_and_options(command):
 
 
 def test_the_file_map_names_what_is_there():
-    block = README.split("## Where things are")[1].split("```")[1]
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    block = text.split("## How the code is laid out")[1].split("```")[1]
     places = [line.split()[0] for line in block.strip().splitlines()]
     assert len(places) > 10
     assert [place for place in places if not (ROOT / place).exists()] == []
