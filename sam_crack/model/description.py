@@ -65,9 +65,9 @@ def find_checkpoint(folder: Path) -> Path:
     return inside if is_run else folder
 
 
-def weights_hash(folder: Path) -> str:
-    """Return the hash of all that was trained, whatever is said of it beside."""
-    return seal(read_description(folder).get("files") or {})
+def weights_hash(body: Mapping[str, Any]) -> str:
+    """Return the hash of all that was trained, whatever a description says beside."""
+    return seal(body.get("files") or {})
 
 
 def seal(body: Mapping[str, object]) -> str:

@@ -12,7 +12,12 @@ from sam_crack.config.schema import DataConfig, RunConfig
 from sam_crack.console import counted
 from sam_crack.data.opening import open_samples, open_splits
 from sam_crack.errors import BadInput, UsageError
-from sam_crack.model.description import DESCRIPTION, find_checkpoint, weights_hash
+from sam_crack.model.description import (
+    DESCRIPTION,
+    find_checkpoint,
+    read_description,
+    weights_hash,
+)
 from sam_crack.studies.compare.rows import EvaluateConfig
 
 
@@ -152,4 +157,4 @@ def init_of(raw: object, place: str) -> tuple[Path | None, str]:
     folder = find_checkpoint(Path(str(raw)).expanduser())
     if not (folder / DESCRIPTION).is_file():
         raise BadInput(f"{place}: init {raw}", "a checkpoint, or `practice`", "check the path")
-    return folder, weights_hash(folder)
+    return folder, weights_hash(read_description(folder))

@@ -22,7 +22,7 @@ def look_at(folder: Path, model: ModelConfig) -> BegunFrom:
     home = find_checkpoint(folder)
     body = read_description(home)
     _need_alike(folder, _kind(read_config(home, body)), _kind(model))
-    return {"checkpoint": str(folder), "weights_sha256": weights_hash(home)}
+    return {"checkpoint": str(folder), "weights_sha256": weights_hash(body)}
 
 
 def start_from(folder: Path, segmenter: Segmenter, console: Console) -> None:
