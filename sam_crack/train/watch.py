@@ -83,9 +83,12 @@ class Watch:
         """Say in words what is wrong with a validation that was just taken in."""
         where = f"validation at step {found.step}"
         if found.score == 0:
+            missed = "of foreground was found at any threshold"
+            if found.miou is not None:
+                missed = "was given its class"
             return [
-                f"{where}: not one pixel of foreground was found at any threshold; look at "
-                "the page of samples, raise data.foreground_share or lower train.lr"
+                f"{where}: not one pixel {missed}; look at the page of samples, raise "
+                "data.foreground_share or lower train.lr"
             ]
         doubts = []
         if found.highest < FAINT:

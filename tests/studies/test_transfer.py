@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from pathlib import Path
 from unittest.mock import Mock
 
 import numpy as np
@@ -22,7 +21,6 @@ from sam_crack.studies.transfer.plan import read_transfer
 from tests.studies.tiny_road import TINY
 from tests.studies.tiny_tissue import write_tissue
 
-SHIPPED = sorted((Path(__file__).parents[2] / "configs" / "transfer").glob("*.yaml"))
 PLAN = {
     "title": "Tiny transfer",
     "base": {
@@ -179,26 +177,6 @@ def test_what_is_validated_on_is_never_scored(tissue, write_plan):
     base["data"] = {"name": "consep", "val": "test"}
     with pytest.raises(BadInput, match="4 frames of consep test are validated on"):
         read_transfer(write_plan(base=base), root=tissue)
-
-
-@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
-def test_shipped_transfers_are_short_and_share_one_budget(file):
-    assert len(file.read_text().splitlines()) < 25
-    tree = yaml.safe_load(file.read_text())
-    assert tree["base"]["data"]["hold_out"] >= 1
-    assert tree["base"]["train"]["steps"] <= 120
-    rows = [*tree["curves"].values(), *tree.get("rows", {}).values()]
-    assert not any("steps" in str(row) for row in rows)
-
-
-@pytest.mark.realdata
-@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
-def test_shipped_transfers_find_their_images(file, data_root):
-    name = yaml.safe_load(file.read_text())["base"]["data"]["name"]
-    home = {"crass12": "crass12_layout"}.get(name, name)
-    plan = read_transfer(file, root=data_root / home)
-    assert len(plan.compared.rows) >= 4
-    assert len(plan.validated) >= 1
 
 
 def test_base_and_tuned_are_one_where_the_adapters_do_nothing(tissue, checkpoint):

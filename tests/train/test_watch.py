@@ -27,7 +27,8 @@ def found(step: int, f1: float, **changes: float) -> Validation:
 def test_doubts_are_said_in_words() -> None:
     watch = Watch(0)
     watch.improved(found(1, 0.0))
-    assert "not one pixel" in watch.doubts(found(1, 0.0))[0]
+    assert "not one pixel of foreground" in watch.doubts(found(1, 0.0))[0]
+    assert "not one pixel was given its class" in watch.doubts(found(1, 1.0, miou=0.0))[0]
     assert "no pixel is given more than 5%" in watch.doubts(found(1, 0.1, highest=0.05))[0]
     assert "95% of all pixels" in watch.doubts(found(1, 0.1, share=0.95))[0]
     assert watch.doubts(found(1, 0.4, highest=0.9, share=0.1)) == []
