@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sam_crack.config.schema import RunConfig
 from sam_crack.console import counted
@@ -16,11 +15,9 @@ from sam_crack.report.overlay import KEY, Label, draw_overlay, thumbnail
 from sam_crack.report.plots import loss_curve, scatter_lengths
 from sam_crack.studies.demo.map import road_map
 from sam_crack.studies.demo.road import RoadLook, compare_page
+from sam_crack.studies.demo.teach import Taught
 from sam_crack.studies.demo.totals import totals
 from sam_crack.studies.demo.truth import FrameResult, TrueCrack
-
-if TYPE_CHECKING:
-    from sam_crack.studies.demo.verb import Taught
 
 FULL_WIDTH_PX, THUMBNAIL_PX = 1920, 640
 SHORTEST_LABEL_MM = 500

@@ -6,12 +6,9 @@ import dataclasses
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-
-from torch.utils.data import ConcatDataset
 
 from sam_crack import durable
 from sam_crack.config.load import config_hash, load_config, shipped_config
@@ -19,38 +16,20 @@ from sam_crack.config.runs import write_run_header
 from sam_crack.config.schema import BackboneConfig, RunConfig
 from sam_crack.config.verbs import DemoOptions, SynthOptions
 from sam_crack.console import Console
-from sam_crack.data.dataset import open_dataset
-from sam_crack.data.sample import Sample
 from sam_crack.data.synth.drive import run_synth
 from sam_crack.errors import BadInput, IntegrityError
 from sam_crack.studies.demo.page import summarise, write_page
 from sam_crack.studies.demo.road import look_with_road
+from sam_crack.studies.demo.teach import FROM_BASE, TRAIN_FRAMES, VAL_FRAMES, teach
 from sam_crack.studies.demo.truth import Looker
-from sam_crack.studies.training.start import start_from
-from sam_crack.train.loop import FitResult
-from sam_crack.train.session import CHECKPOINT, prepare
+from sam_crack.train.session import CHECKPOINT
 from sam_crack.train.state import FolderLock
-from sam_crack.train.validate import Validation
 from sam_crack.weights.base import fetch
 
-FROM_BASE = "base"
-"""What `--start` is called when no trained checkpoint is taken."""
 OTHER_ROADS, OTHER_FRAMES = 2, 3
 """Roads besides the one that is looked at, each with its own light and surface."""
-TRAIN_FRAMES, VAL_FRAMES = 6, 2
-"""Frames of the road itself, before the held-back ones."""
 SPACING_M = 25.0
 """Between frames: more than the 20 m within which cracks count, so no frame shows another's."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Taught:
-    """What the training part of the demo leaves behind."""
-
-    start: str
-    """Checkpoint that training began with, or `base`."""
-    before: Validation
-    result: FitResult
 
 
 def run_demo(options: DemoOptions, console: Console) -> dict[str, object]:
@@ -65,7 +44,7 @@ def run_demo(options: DemoOptions, console: Console) -> dict[str, object]:
         with _step(console, "2/5", "render the road to learn from and look at, and two others"):
             roads = _render(options, console)
         with _step(console, "3/5", f"teach {config.model.backbone.name} for {options.steps} steps"):
-            taught = _teach(config, start, roads, folder, console)
+            taught = teach(config, start, roads, folder, console)
         with _step(console, "4/5", f"look at {options.frames} held-back frames"):
             looker = Looker(folder / CHECKPOINT, config.infer, roads[0])
             first = TRAIN_FRAMES + VAL_FRAMES
@@ -143,31 +122,3 @@ def _render(options: DemoOptions, console: Console) -> list[Path]:
         run_synth(road, quiet)
         folders.append(root)
     return folders
-
-
-def _teach(
-    config: RunConfig, start: str, roads: Sequence[Path], folder: Path, console: Console
-) -> Taught:
-    """Fine-tune adapters and head, or go on where a stopped demo was; validate before and after."""
-    road, *others = (open_dataset("synth", root) for root in roads)
-    train: ConcatDataset[Sample] = ConcatDataset([road[:TRAIN_FRAMES], *others])  # type: ignore[list-item]
-    session = prepare(
-        config,
-        train,  # type: ignore[arg-type] # a sequence in all but name
-        road[TRAIN_FRAMES : TRAIN_FRAMES + VAL_FRAMES],
-        folder=folder,
-        classes=("crack",),
-        console=console,
-    )
-    for line in session.segmenter.summary():
-        console.say(f"      {line}")
-    if start != FROM_BASE:
-        start_from(Path(start), session.segmenter, console)
-    before = session.validator(0)
-    result = session.fit(resume=True)
-    after = result.best or before
-    console.say(
-        f"      validation IoU {before.iou:.3f} before, {after.iou:.3f} after "
-        f"(threshold {after.threshold:.2f}, chosen there)"
-    )
-    return Taught(start=start, before=before, result=result)
