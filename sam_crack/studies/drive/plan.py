@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from sam_crack.config.look_verbs import PredictOptions
 from sam_crack.console import Console, counted
 from sam_crack.errors import BadInput, UsageError
 from sam_crack.infer.frames import FrameStream
-from sam_crack.infer.prediction import Prediction
+from sam_crack.infer.scaled import Looker
 from sam_crack.infer.share import Share
 from sam_crack.report.geopackage import need_geopackage
 from sam_crack.studies.drive.folder import RUNS
 from sam_crack.studies.drive.outputs import outputs_of
 
-Looker = Callable[[Iterator[NDArray[np.uint8]]], Iterator[Prediction]]
 NEEDS = {  # what a setting says nothing without
     **dict.fromkeys(("time_offset", "section", "lane_width", "gpkg"), "track"),
     "video_rate": "video",
@@ -120,21 +115,20 @@ def _folders(stream: FrameStream) -> str:
 def rehearse(
     options: PredictOptions,
     stream: FrameStream,
-    look: Looker,
-    window: tuple[int, int],
+    looker: Looker,
     *,
     threshold: float,
     known: int,
     console: Console,
 ) -> dict[str, object]:
     """Look at the first frame that can be read, say what all would take, and write nothing."""
-    for line in first_screen(stream, window, options, threshold=threshold, known=known):
+    for line in first_screen(stream, looker.window, options, threshold=threshold, known=known):
         console.say(line)
     frame = next(stream.frames(), None)
     if frame is None:
         raise BadInput("not one frame can be read", "whole images or videos", "check the paths")
     began = time.perf_counter()
-    (prediction,) = look(iter([frame.image]))
+    (prediction,) = looker.frames(iter([frame.image]))
     seconds = time.perf_counter() - began + frame.decode_s
     number = expected_frames(stream, options.stride)
     left = None if number is None else max(0, number - known)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from sam_crack.config.look_verbs import PredictOptions
 from sam_crack.console import Console, counted
 from sam_crack.errors import BadInput, Interrupted
@@ -17,6 +19,7 @@ from sam_crack.infer.few_frames import few_frames
 from sam_crack.infer.frame_log import FrameLog, Index
 from sam_crack.infer.frames import Frame, FrameStream, open_frames
 from sam_crack.infer.pipeline import run_pipeline
+from sam_crack.infer.predict import Predictor
 from sam_crack.infer.prediction import Prediction
 from sam_crack.infer.road import parse_road
 from sam_crack.infer.scale import parse_scale
@@ -28,6 +31,7 @@ from sam_crack.measure.camera_file import load_camera
 from sam_crack.measure.road_camera import RoadCamera
 from sam_crack.measure.track import Placer
 from sam_crack.model.checkpoint import load_checkpoint
+from sam_crack.model.trained_scale import TrainedScale
 from sam_crack.studies.drive.folder import (
     RUNS,
     SCALE,
@@ -62,56 +66,39 @@ def run_predict(options: PredictOptions, console: Console) -> dict[str, object]:
     placer = make_placer(options, stream)
     stream.wanted = parse_stride(options.stride, station_of(placer) if placer else None)
     stream.share = share
-    segmenter, meta = load_checkpoint(options.run, device=device)
-    threshold = meta.threshold if options.threshold is None else options.threshold
-    facts = {"threshold": threshold, "base_sha256": meta.base_sha256, "config": meta.config_hash}
+    predictor, trained, facts = _load(options, device, console)
     settings = settings_of(options, camera) | facts
     if before is not None:  # what a search for the scale is spared, if it differs
         check_same(before, settings | searched_scale(choice))
-    predictor = assemble(
-        segmenter,
-        options,
-        threshold=threshold,
-        device=device,
-        deep=options.probabilities == "16",
-        warn=console.warn,
-    )
     known_to = Known(
-        trained=meta.scale,
+        trained=trained,
         camera=camera,
         few=lambda: few_frames(stream.sources, FEW),
         before=(before or {}).get(SCALE),
     )
     looker, at_scale = choose_scale(choice, predictor, known_to, console=console)
     settings |= scale_settings(at_scale) | ({SCALE: at_scale} if searched_scale(choice) else {})
-    facts |= {"scale": at_scale}
     if before is not None:
         check_same(before, settings)
-    if options.dry_run:
-        return rehearse(
-            options,
-            stream,
-            looker.frames,
-            looker.window,
-            threshold=threshold,
-            known=known,
-            console=console,
-        )
-    run = Run(
+    asked = Asked(
         options=options,
         share=share,
         camera=camera,
         placer=placer,
-        threshold=threshold,
+        threshold=predictor.threshold,
         settings=settings,
-        facts=facts,
+        facts=facts | {"scale": at_scale},
     )
-    return predict_all(run, stream, looker, console)
+    if options.dry_run:
+        return rehearse(
+            options, stream, looker, threshold=asked.threshold, known=known, console=console
+        )
+    return predict_all(asked, stream, looker, console)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
-    """What a run was asked for, once it is known to make sense."""
+class Asked:
+    """What a drive was asked for, once it is known to make sense."""
 
     options: PredictOptions
     share: Share
@@ -125,25 +112,30 @@ class Run:
 
 
 def predict_all(
-    run: Run, stream: FrameStream, looker: Looker, console: Console
+    asked: Asked, stream: FrameStream, looker: Looker, console: Console
 ) -> dict[str, object]:
     """Pass the frames that are not done, and sum up the drive if this was the last part of it."""
-    options, share = run.options, run.share
+    options, share = asked.options, asked.share
     folder = choose_folder(options)
-    with lock_run(folder, share), _open(folder, options, run.settings, share) as log:
+    with lock_run(folder, share), _open(folder, options, asked.settings, share) as log:
         check_sources(log.sources, stream)
         known = len(log)
         for line in first_screen(
-            stream, looker.window, options, threshold=run.threshold, known=known
+            stream, looker.window, options, threshold=asked.threshold, known=known
         ):
             console.say(line)
-        writer = Writer(folder=folder, log=log, stream=stream, options=options, camera=run.camera)
+        writer = Writer(folder=folder, log=log, stream=stream, options=options, camera=asked.camera)
         began = time.perf_counter()
         interrupted = _stream(looker, writer, console)
         seconds, frames = time.perf_counter() - began, len(log) - known
         if not (interrupted and share.parts > 1):
             summary, waiting = sum_up(
-                writer, run.placer, run.facts, share=share, taken=(seconds, frames), console=console
+                writer,
+                asked.placer,
+                asked.facts,
+                share=share,
+                taken=(seconds, frames),
+                console=console,
             )
     if interrupted:
         raise Interrupted(
@@ -172,6 +164,24 @@ def _find(options: PredictOptions, share: Share, *, begun: bool) -> tuple[FrameS
         check_unlocked(options.out, share)
         check_sources(done.sources, stream)
     return stream, len(done.places)
+
+
+def _load(
+    options: PredictOptions, device: torch.device, console: Console
+) -> tuple[Predictor, TrainedScale | None, dict[str, object]]:
+    """Load the model into what looks; also at what scale it learnt, and what tables say of it."""
+    segmenter, meta = load_checkpoint(options.run, device=device)
+    threshold = meta.threshold if options.threshold is None else options.threshold
+    predictor = assemble(
+        segmenter,
+        options,
+        threshold=threshold,
+        device=device,
+        deep=options.probabilities == "16",
+        warn=console.warn,
+    )
+    facts = {"threshold": threshold, "base_sha256": meta.base_sha256, "config": meta.config_hash}
+    return predictor, meta.scale, facts
 
 
 def _open(
