@@ -21,6 +21,9 @@ class EvaluateOptions:
     """Folder in which the data set lies as published. Example: data/dnit."""
     split: str = "test"
     """Frames that are scored: train, val or test; none takes every frame. Example: test."""
+    lists: Path | None = None
+    """Folder of train.txt, val.txt and test.txt, as `data split` writes it, where the model was
+    trained with data.lists: says which frames the split has. Example: splits/dnit."""
     classes: tuple[str, ...] = ()
     """Classes taken as foreground; empty takes those that the model was trained on."""
     task: Literal["auto", "foreground", "classes", "instances"] = "auto"

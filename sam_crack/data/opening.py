@@ -115,7 +115,7 @@ def hold_out(
         )
     kept = [place for place, name in enumerate(names) if name not in held]
     away = [place for place, name in enumerate(names) if name in held]
-    return _take(samples, kept), _take(samples, away)
+    return take(samples, kept), take(samples, away)
 
 
 def draw(samples: Dataset | Store, limit: int | None, *, seed: int) -> Dataset | Store:
@@ -125,7 +125,7 @@ def draw(samples: Dataset | Store, limit: int | None, *, seed: int) -> Dataset |
     places = sorted(
         range(len(samples)), key=lambda place: _place(seed, "draw", samples.records[place].id)
     )
-    return _take(samples, sorted(places[:limit]))
+    return take(samples, sorted(places[:limit]))
 
 
 def _place(seed: int, what: str, name: str) -> str:
@@ -133,8 +133,29 @@ def _place(seed: int, what: str, name: str) -> str:
     return hashlib.sha256(f"{seed}/{what}/{name}".encode()).hexdigest()
 
 
-def _take(samples: Dataset | Store, places: Iterable[int]) -> Dataset | Store:
+def take(samples: Dataset | Store, places: Iterable[int]) -> Dataset | Store:
     """Return the samples at these places."""
     if isinstance(samples, Store):
         return replace(samples, entries=tuple(samples.entries[place] for place in places))
     return replace(samples, records=tuple(samples.records[place] for place in places))
+
+
+def contents(samples: Dataset | Store) -> list[object]:
+    """Say what each frame holds, as far as it is known without reading it: a JSON-able list."""
+    if isinstance(samples, Store):
+        return [each["sha256"] for each in samples.entries]
+    return [
+        [
+            _size(path)
+            for path in (record.image, *(record.masks[role] for role in sorted(record.masks)))
+        ]
+        for record in samples.records
+    ]
+
+
+def _size(path: Path) -> int | None:
+    """Return the bytes of a file; one that is missing is named by who reads it."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None

@@ -9,6 +9,7 @@ from skimage.morphology import h_maxima
 from skimage.segmentation import watershed
 
 from sam_crack.errors import BadInput
+from sam_crack.measure.metrics import to_level
 
 Levels = NDArray[np.uint8]
 Objects = NDArray[np.int32]
@@ -44,9 +45,9 @@ def split_instances(
             f"maps of {prob.dtype} {prob.shape} and {boundary.dtype} {boundary.shape}",
             "two uint8 maps (height, width) of one size",
         )
-    inside = prob >= max(1, round(threshold * 255))
+    inside = prob >= to_level(threshold)
     surely = cv2.subtract(prob, boundary)
-    seeds = _labelled(inside & (surely >= max(1, round(seed_threshold * 255))), min_seed_px)
+    seeds = _labelled(inside & (surely >= to_level(seed_threshold)), min_seed_px)
     pieces = _labelled(inside, 1)
     seeded = np.zeros(int(pieces.max()) + 1, np.bool_)
     seeded[pieces[seeds > 0]] = True

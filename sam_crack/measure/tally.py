@@ -155,6 +155,10 @@ def _tolerant(sums: Sums) -> TolerantLevels:
 
 
 def _miou2(sums: Sums) -> float | None:
+    """Return the "mIoU" of a family of papers: best of 100 thresholds on test, both classes.
+
+    Only for comparison with their tables: the background lifts it, and test chooses the threshold.
+    """
     total, number = sums["miou2"].reshape(2, NUM_THRESHOLDS)
     return float((total / np.maximum(number, 1)).max()) if number.any() else None
 

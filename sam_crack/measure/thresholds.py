@@ -6,7 +6,7 @@ ranking of pixels; no threshold found here may be carried into any other figure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import cv2
@@ -134,19 +134,6 @@ def miou2_curve(frame: ThresholdCounts, *, empty: Empty) -> Float:
     background = np.where(other > 0, tn / np.maximum(other, 1), foreground)
     curve: Float = (foreground + background) / 2
     return curve
-
-
-def miou2_testmax(frames: Sequence[ThresholdCounts], *, empty: Empty) -> float | None:
-    """Return the "mIoU" of a family of papers: best of 100 thresholds on test, both classes.
-
-    Only for comparison with their tables: the background lifts it, and test chooses the threshold.
-    """
-    curves = np.array([miou2_curve(frame, empty=empty) for frame in frames])
-    kept = np.isfinite(curves)
-    if not kept.any():
-        return None
-    means = np.where(kept, curves, 0).sum(axis=0) / np.maximum(kept.sum(axis=0), 1)
-    return float(means.max())
 
 
 def _disk(radius_px: int) -> NDArray[np.uint8]:

@@ -24,12 +24,15 @@ class Basis:
     empty: Empty
     truths: tuple[tuple[str, str], ...]
     """Id and fingerprint of the truth of each frame, in order; no fingerprint is not compared."""
+    groups: tuple[str, ...]
+    """What each frame is drawn together with."""
 
 
 def read_basis(samples: Iterable[Sample], *, ruler: Ruler, empty: Empty) -> Basis:
     """Return what scores of these frames will rest on; all of them are read for it."""
-    truths = tuple((sample.id, hash_truth(sample, ruler)) for sample in samples)
-    return Basis(ruler=ruler, empty=empty, truths=truths)
+    told = [(sample.id, hash_truth(sample, ruler), sample.group) for sample in samples]
+    truths = tuple((name, truth) for name, truth, _ in told)
+    return Basis(ruler=ruler, empty=empty, truths=truths, groups=tuple(one[2] for one in told))
 
 
 def hash_truth(sample: Sample, ruler: Ruler) -> str:
@@ -73,5 +76,11 @@ def check_same(ours: Basis, baseline: Basis) -> None:
             f"the baseline was scored against another truth in {len(moved)} of {len(ids)} frames, "
             f"first {moved[0]}",
             "the same classes and annotations",
+            AGAIN,
+        )
+    if ours.groups != baseline.groups:
+        raise BadInput(
+            "the baseline was scored with its frames in other groups, which intervals are drawn by",
+            "the same groups: a data set whole, or alike in part",
             AGAIN,
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -30,6 +32,8 @@ from sam_crack.studies.same_frames import Basis, check_same, hash_truth
 from sam_crack.train.session import join_processes
 
 COUNTS = "counts.npz"
+DAMAGED = (OSError, EOFError, zipfile.BadZipFile, zlib.error)
+"""What reading a file of arrays may end with that is cut off or changed."""
 SEED = 20240501
 """Of the resamples: the same for every evaluation, so that tables agree to the last digit."""
 
@@ -69,7 +73,8 @@ class Scored:
     def basis(self) -> Basis:
         """What the scores rest on, which another model must share."""
         truths = tuple((frame.id, frame.truth) for frame in self.frames)
-        return Basis(ruler=self.ruler, empty=self.empty, truths=truths)
+        groups = tuple(frame.group for frame in self.frames)
+        return Basis(ruler=self.ruler, empty=self.empty, truths=truths, groups=groups)
 
     @property
     def groups(self) -> list[str]:
@@ -190,7 +195,7 @@ def load_scored(folder: Path) -> Scored:
     """Read what `save_scored` wrote."""
     path = folder / COUNTS
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as file:
             table = {name: file[name] for name in file.files}
         facts = json.loads(str(table["facts"]))
         names = [name for name in table if name.startswith("sums/")]
@@ -214,7 +219,7 @@ def load_scored(folder: Path) -> Scored:
             task=told["task"], classes=tuple(told["classes"]), tissues=tuple(told["tissues"])
         )
         return Scored(frames=tuple(frames), empty=facts["empty"], model=facts["model"], ruler=ruler)
-    except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError) as error:
+    except (*DAMAGED, ValueError, KeyError, TypeError, IndexError) as error:
         raise BadInput(
             f"{path}: not the counts of an evaluation ({error})",
             "the folder that `sam-crack evaluate` wrote",

@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
@@ -121,7 +122,9 @@ def test_scales_that_validation_chose_are_told_row_by_row_and_seed_by_seed():
             result("asked", (0.71, 1.0), 0.25, asked="0.25"),
         ]
     )
-    assert found == ["so is what frames are resized by, among 0.71, 1: a 0.71/1, b 1"]
+    assert found == [
+        "what frames are resized by is chosen on validation too, among 0.71, 1: a 0.71/1, b 1"
+    ]
 
 
 def test_finished_rows_are_skipped_and_a_changed_row_is_not(done, road, run_cli, monkeypatch):
@@ -162,7 +165,7 @@ def test_a_comparison_that_was_killed_goes_on(road, tmp_path):
 def test_the_peak_is_that_of_all_starts(tmp_path, monkeypatch):
     note = tmp_path / "peak.json"
     monkeypatch.setattr(compare_peak, "_reset_peak", lambda: None)
-    peaks = iter([700.0, 900.0, 300.0, 500.0])
+    peaks = iter([700.0, 900.0, 300.0])
     monkeypatch.setattr(compare_peak, "_peak_mb", lambda: next(peaks))
 
     def peak_of_a_start():
@@ -171,7 +174,11 @@ def test_the_peak_is_that_of_all_starts(tmp_path, monkeypatch):
         return found
 
     assert [peak_of_a_start() for _ in range(3)] == [700.0, 900.0, 900.0]
-    note.unlink()  # killed before it could say
+    left = Mock(side_effect=KeyboardInterrupt)
+    monkeypatch.setattr(compare_peak, "_peak_mb", left)
+    with pytest.raises(KeyboardInterrupt):
+        peak_of_a_start()  # killed before it could say
+    monkeypatch.setattr(compare_peak, "_peak_mb", lambda: 500.0)
     assert peak_of_a_start() is None
 
 

@@ -191,7 +191,7 @@ def test_a_fixed_threshold_counts_the_pixels_above_it(done, road):
     assert levels[0].sum() == tp + fn
 
 
-def test_keys_survive_a_move_and_a_new_setting(road, drone, tmp_path):
+def test_keys_survive_a_move_and_a_default_written_out(road, drone, tmp_path):
     plan = write_plan(tmp_path)
     moved = tmp_path / "moved"
     shutil.copytree(road, moved)
@@ -199,8 +199,10 @@ def test_keys_survive_a_move_and_a_new_setting(road, drone, tmp_path):
     there = read_plan(plan, root=moved, roots={"uav": drone})
     assert [row.key for row in here.rows] == [row.key for row in there.rows]
     recipe = here.rows[0].recipes[0]
-    unchanged = replace(recipe.config.train, momentum=0.99)  # written out or not
-    assert replace(recipe, config=replace(recipe.config, train=unchanged)).key == recipe.key
+    train = TINY["train"] | {"momentum": RunConfig().train.momentum}  # a default, written out
+    longer = write_plan(tmp_path / "moved", base=TINY | {"train": train})
+    told = read_plan(longer, root=road, roots={"uav": drone})
+    assert [row.key for row in told.rows] == [row.key for row in here.rows]
     names = (moved / "train.txt").read_text().split()
     (moved / "train.txt").write_text("\n".join(names[1:]) + "\n")
     fewer = read_plan(plan, root=moved, roots={"uav": drone})

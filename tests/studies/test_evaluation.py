@@ -1,6 +1,7 @@
 """An evaluation that can be believed: checked by giving it answers that are known."""
 
 import csv
+import dataclasses
 import json
 import os
 import socket
@@ -175,9 +176,23 @@ def test_scores_of_other_frames_are_not_compared(road, truths, tmp_path):
         scoring.differences(one, two, resamples=0)
     with pytest.raises(BadInput, match="policy"):
         scoring.differences(one, scored(road, truths, empty="one"), resamples=0)
-    (tmp_path / scoring.COUNTS).write_bytes(b"PK nothing")
-    with pytest.raises(BadInput, match="not the counts"):
-        scoring.load_scored(tmp_path)
+    apart = dataclasses.replace(
+        one, frames=tuple(dataclasses.replace(frame, group=frame.id) for frame in one.frames)
+    )
+    with pytest.raises(BadInput, match="in other groups"):
+        scoring.differences(one, apart, resamples=0)
+
+
+def test_damaged_counts_are_named(road, truths, tmp_path):
+    scoring.save_scored(scored(road, truths), tmp_path)
+    whole = (tmp_path / scoring.COUNTS).read_bytes()
+    assert len(scoring.load_scored(tmp_path).frames) == len(truths)
+    flipped = bytearray(whole)
+    flipped[100] ^= 255
+    for damaged in (b"PK nothing", b"", whole[: len(whole) // 2], whole[:-30], bytes(flipped)):
+        (tmp_path / scoring.COUNTS).write_bytes(damaged)
+        with pytest.raises(BadInput, match="not the counts"):
+            scoring.load_scored(tmp_path)
 
 
 def test_limit_takes_evenly_spaced_frames(evaluate, tmp_path):

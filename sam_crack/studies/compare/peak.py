@@ -27,6 +27,7 @@ def watched(work: Callable[[], T], states: Path, note: Path) -> tuple[T, float |
     """
     resumed = any(states.glob("*"))
     before = json.loads(note.read_text("utf-8")) if resumed and note.exists() else None
+    durable.write_text(note, json.dumps(None))  # until it ends, nothing is known of this start
     _reset_peak()
     try:
         done = work()

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from sam_crack.config.overlay import read_overlay
-from sam_crack.config.schema import InferConfig
+from sam_crack.config.schema import DataConfig, InferConfig
 from sam_crack.config.trees import load_tree, merged
+from sam_crack.console import Console
 from sam_crack.errors import UsageError
 from sam_crack.studies.compare.recipes import Shared, read_recipes, section_of
 from sam_crack.studies.compare.rows import EvaluateConfig, Row
@@ -30,6 +31,8 @@ class Plan:
     rows: tuple[Row, ...]
     baseline: str
     """Row from which the others' differences are taken."""
+    sets: frozenset[str]
+    """Data sets that rows learn from or are scored on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +92,7 @@ def plan_of(
         shared=Shared(
             base=base,
             seeds=tree.get("seeds"),
-            checked=Checked(Roots(_data_name(base), root, roots or {})),
+            checked=Checked(Roots(base_set(tree, file), root, roots or {})),
         ),
     )
     rows = tuple(row for name in overlays for row in _rows(name, whole))
@@ -98,7 +101,12 @@ def plan_of(
     baseline = str(tree.get("baseline") or next(iter(overlays)))
     if baseline not in overlays:
         raise UsageError(f"{file}: baseline {baseline!r}", f"one of {', '.join(overlays)}")
-    return Plan(title=str(tree.get("title") or file.stem), rows=rows, baseline=baseline)
+    return Plan(
+        title=str(tree.get("title") or file.stem),
+        rows=rows,
+        baseline=baseline,
+        sets=frozenset(whole.shared.checked.named),
+    )
 
 
 def pick_rows(plan: Plan, names: tuple[str, ...]) -> tuple[Row, ...]:
@@ -217,6 +225,14 @@ def _in_words(overlay: Mapping[str, Any], prefix: str = "") -> str:
     return "; ".join(part for part in parts if part)
 
 
-def _data_name(base: Mapping[str, Any]) -> str:
-    data = base.get("data")
-    return str(data.get("name", "")) if isinstance(data, dict) else ""
+def base_set(tree: Mapping[str, Any], file: Path) -> str:
+    """Return the data set of a file's `base`, which `--root` places."""
+    data = section_of(section_of(tree, "base", str(file)), "data", f"{file}: base")
+    return str(data.get("name") or DataConfig().name)
+
+
+def warn_of_strays(plan: Plan, roots: Mapping[str, Path], console: Console) -> None:
+    """Say which folders no row asks for."""
+    for name in roots.keys() - plan.sets:
+        known = ", ".join(sorted(plan.sets))
+        console.warn(f"--roots {name}: no row of this file asks for it; they ask for {known}")

@@ -15,6 +15,7 @@ from sam_crack.errors import UsageError
 from sam_crack.studies.compare.rows import Recipe, Tuning
 from sam_crack.studies.compare.samples import Checked, init_of
 from sam_crack.studies.opponents import OpponentConfig, check_opponent
+from sam_crack.studies.training.start import look_at
 from sam_crack.studies.zero_shot import ZeroShotConfig
 
 OWN = ("opponent", "zero_shot", "init", "tune", "seeds", "of", "evaluate")
@@ -54,6 +55,8 @@ def read_recipes(
             "one of them: only SAM with adapters starts from a checkpoint",
         )
     init, sha256 = init_of(overlay.get("init"), place)
+    if init is not None:
+        look_at(init, config.model)
     recipe = Recipe(
         name=name,
         config=config,

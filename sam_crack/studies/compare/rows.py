@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from sam_crack import durable
 from sam_crack.config.fields import Range
 from sam_crack.config.load import overlay_of
 from sam_crack.config.schema import HeadConfig, InferConfig, ModelConfig, RunConfig
@@ -85,6 +86,7 @@ class Recipe:
             "opponent": None if self.opponent is None else overlay_of(self.opponent),
             "zero_shot": None if self.zero_shot is None else overlay_of(self.zero_shot),
             "init": self.init_sha256 or None,
+            "files": contents_of(self.opponent.weights if self.opponent else None),
             "tuning": None if self.tuning is None else dataclasses.asdict(self.tuning),
         }
         return hash_of(facts)
@@ -192,7 +194,27 @@ class Row:
         own = self.evaluate.data == self.config.data.name  # named or not, it is the same
         data = "" if own else self.evaluate.data
         place = dataclasses.replace(self.evaluate, root=None, name="", data=data)
-        return {"infer": infer, "evaluate": overlay_of(place), "samples": self.samples_sha256}
+        asked = {"infer": infer, "evaluate": overlay_of(place), "samples": self.samples_sha256}
+        named = [_named(self.infer.road, "mask:", "prior:"), _named(place.scale, "calibrate:")]
+        files = contents_of(*named)
+        return asked if files is None else asked | {"files": files}
+
+
+def contents_of(*paths: Path | None) -> list[str] | None:
+    """Return hashes of what files and folders hold that decide a result; None without any."""
+    found = []
+    for path in paths:
+        if path is None:
+            continue
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        found += [durable.sha256(file) for file in files if file.is_file()]
+    return found or None
+
+
+def _named(setting: str, *kinds: str) -> Path | None:
+    """Return the file or folder that a setting names, such as `mask:FILE`."""
+    kind = next((kind for kind in kinds if setting.startswith(kind)), None)
+    return None if kind is None else Path(setting.removeprefix(kind)).expanduser()
 
 
 def placeless(config: RunConfig) -> RunConfig:

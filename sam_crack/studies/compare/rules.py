@@ -9,7 +9,7 @@ from sam_crack.console import counted
 from sam_crack.studies.compare.plan import Plan
 from sam_crack.studies.compare.results import SEVERAL, Result, by_frames
 from sam_crack.studies.compare.rows import EvaluateConfig
-from sam_crack.studies.evaluation.tables import FEW_GROUPS, MISSED, POLICIES
+from sam_crack.studies.evaluation.tables import MISSED, POLICIES, intervals_from
 
 
 def costs_of(result: Result) -> str:
@@ -88,7 +88,7 @@ def _budget(results: Sequence[Result]) -> list[str]:
     if any(one.get("tuning") for result in results for one in result.trained):
         found.append(
             "rows that looked for settings trained every combination for the stated steps on top "
-            "of that, and chose by F1 on validation; the cost stands beside them"
+            "of that, and chose by their score on validation; the cost stands beside them"
         )
     return found
 
@@ -159,7 +159,8 @@ def _scales(results: Sequence[Result]) -> list[str]:
         ]
         if len(tried) > 1 and rows:
             among = ", ".join(f"{factor:g}" for factor in tried)
-            found.append(f"so is what frames are resized by, among {among}: {', '.join(rows)}")
+            text = f"what frames are resized by is chosen on validation too, among {among}"
+            found.append(f"{text}: {', '.join(rows)}")
     return found
 
 
@@ -185,14 +186,6 @@ def _groups(results: Sequence[Result]) -> list[str]:
     found = []
     for where, rows in by_frames(results).items():
         facts = rows[0].metrics[0]
-        drawn, groups = facts["bootstrap"], int(facts["bootstrap"]["groups"])
-        text = f"{where}: {counted(facts['data']['frames'], 'frame')}"
-        if groups < 2 or not drawn["resamples"]:
-            found.append(f"{text} in {counted(groups, drawn['unit'])}: no intervals")
-            continue
-        rough = "; so few make rough intervals" if groups < FEW_GROUPS else ""
-        found.append(
-            f"{text}; 95 % intervals from {drawn['resamples']} resamples of {groups} whole "
-            f"{drawn['unit']}s{rough}"
-        )
+        frames = counted(facts["data"]["frames"], "frame")
+        found.append(f"{where}: {frames}; {intervals_from(facts['bootstrap'])}")
     return found

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sam_crack.config.schema import DataConfig, RunConfig
 from sam_crack.console import counted
-from sam_crack.data.opening import open_samples, open_splits
+from sam_crack.data.dataset import Dataset
+from sam_crack.data.mixture import Mixture
+from sam_crack.data.opening import contents, open_samples, open_splits
+from sam_crack.data.store import Store
 from sam_crack.errors import BadInput, UsageError
 from sam_crack.model.description import (
     DESCRIPTION,
@@ -53,7 +57,16 @@ class Scoring:
 
 
 OWN_SETS = ("folder", "synth")
-"""Names under which anything may lie: only the folder tells two of them apart."""
+"""Names under which anything may lie: only what lies there tells two of them apart."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Frames:
+    """Frames of one split."""
+
+    ids: tuple[str, ...]
+    told: tuple[str, ...]
+    """What they are known by: their ids, in sets of one's own with the sizes of their files."""
 
 
 class Checked:
@@ -61,10 +74,13 @@ class Checked:
 
     def __init__(self, roots: Roots) -> None:
         self.roots = roots
-        self._known: dict[object, dict[str, list[str]]] = {}
+        self.named: set[str] = set()
+        """Data sets that rows named."""
+        self._known: dict[object, dict[str, _Frames]] = {}
 
     def placed(self, data: DataConfig, place: str) -> DataConfig:
         """Return the data settings with their folders."""
+        self.named |= {data.name, *data.also}
         also = {name: self.roots.named.get(name, root) for name, root in data.also.items()}
         root = self.roots.of(data.name, data.root, place)
         return dataclasses.replace(data, root=root, also=also)
@@ -77,33 +93,31 @@ class Checked:
         """Find the frames that are scored; no training of this row may have seen one of them.
 
         Args:
-            asked: which frames, and how.
+            asked: which frames, and how; a folder of their own wins over the command line.
             configs: the trainings that are scored, one for each seed.
             place: what errors name.
         """
         data = configs[0].data
         same = asked.data in ("", data.name)
         name = asked.data or data.name
-        root = self.roots.of(name, asked.root or (data.root if same else None), place)
-        lists = data.lists if same else None
-        key = (name, root, asked.split, lists)
+        self.named.add(name)
+        root = asked.root or self.roots.of(name, data.root if same else None, place)
+        asked = dataclasses.replace(asked, root=root)
+        key = (name, root, asked.split, asked.classes, data.lists if same else None, data.classes)
         if key not in self._known:
-            split = None if asked.split == "none" else asked.split
-            classes = asked.classes or (data.classes if same else ())
-            samples = open_samples(name, root, split=split, classes=classes, lists=lists)
-            self._known[key] = {asked.split: [record.id for record in samples.records]}
-        found = set(self._known[key][asked.split])
+            samples = open_scored(asked, data)
+            self._known[key] = {asked.split: _frames(name, samples)}
+        frames = self._known[key][asked.split]
         for config in configs:
             for part, ids in self._met(config, name, root).items():
-                if both := found & ids:
+                if both := ids.intersection(frames.ids):
                     raise BadInput(
                         f"{place}: {counted(len(both), 'frame')} of {name} {asked.split} "
                         f"{'is' if len(both) == 1 else 'are'} {part}, first {min(both)}",
                         "frames that had no say in training, in thresholds or in what is kept",
                         "score another split, or set data.hold_out",
                     )
-        sha256 = _hash({f"{name} {asked.split}": found})
-        return Scoring(evaluate=dataclasses.replace(asked, root=root), sha256=sha256)
+        return Scoring(evaluate=asked, sha256=_hash({f"{name} {asked.split}": frames}))
 
     def _met(self, config: RunConfig, name: str, root: Path) -> dict[str, set[str]]:
         """Return the frames of a data set that a training sees, by what it does with them."""
@@ -111,18 +125,20 @@ class Checked:
         train: set[str] = set()
         val: set[str] = set()
         if name == data.name and _is_same(name, root, data.root):
-            train, val = set(learnt["train"]), set(learnt["val"])
+            train, val = set(learnt["train"].ids), set(learnt["val"].ids)
         if name in data.also and _is_same(name, root, data.also[name]):
             begin = f"{name}/"  # as the ids of a further set do
-            train |= {one.removeprefix(begin) for one in learnt["train"] if one.startswith(begin)}
+            further = (one for one in learnt["train"].ids if one.startswith(begin))
+            train |= {one.removeprefix(begin) for one in further}
         return {"learnt from": train, "validated on": val}
 
-    def _learnt(self, data: DataConfig, seed: int) -> dict[str, list[str]]:
+    def _learnt(self, data: DataConfig, seed: int) -> dict[str, _Frames]:
         seed = seed if (data.hold_out or data.limit) else 0  # else no draw depends on it
         key = (
             data.name,
             data.root,
             data.lists,
+            data.classes,
             *data.also.items(),
             data.train,
             data.val,
@@ -133,10 +149,48 @@ class Checked:
         if key not in self._known:
             train, val = open_splits(data, seed=seed)
             self._known[key] = {
-                part: [record.id for record in samples.records]
-                for part, samples in (("train", train), ("val", val))
+                "train": _frames(data.name, train),
+                "val": _frames(data.name, val),
             }
         return self._known[key]
+
+
+def open_scored(
+    asked: EvaluateConfig, data: DataConfig, learnt: tuple[str, ...] = ()
+) -> Dataset | Store:
+    """Open the split that a row is scored on, whole.
+
+    Args:
+        asked: which frames; their folder is known.
+        data: what the row learns from, which says what `asked` leaves open.
+        learnt: classes of the model, where one is there already.
+    """
+    assert asked.root is not None  # placed when the row was read
+    same = asked.data in ("", data.name)
+    return open_samples(
+        asked.data or data.name,
+        asked.root,
+        split=None if asked.split == "none" else asked.split,
+        classes=asked.classes or learnt or data.classes,
+        lists=data.lists if same else None,
+    )
+
+
+def _frames(name: str, samples: Dataset | Store | Mixture) -> _Frames:
+    """Say which frames these are."""
+    parts = [(name, samples)]
+    if isinstance(samples, Mixture):
+        parts = [(part.name, part.samples) for part in samples.parts]
+    held: list[object] = []
+    for called, part in parts:
+        assert not isinstance(part, Mixture)
+        held += contents(part) if called in OWN_SETS else [None] * len(part)
+    ids = tuple(record.id for record in samples.records)
+    told = tuple(
+        one if sizes is None else f"{one}\t{json.dumps(sizes)}"
+        for one, sizes in zip(ids, held, strict=True)
+    )
+    return _Frames(ids=ids, told=told)
 
 
 def _is_same(name: str, one: Path, other: Path | None) -> bool:
@@ -144,9 +198,9 @@ def _is_same(name: str, one: Path, other: Path | None) -> bool:
     return name not in OWN_SETS or (other is not None and one.resolve() == other.resolve())
 
 
-def _hash(splits: Mapping[str, Iterable[str]]) -> str:
-    """Hash of the names of frames, split by split; the order of files on disk has no part in it."""
-    lines = (f"{split}\t{name}\n" for split in sorted(splits) for name in sorted(splits[split]))
+def _hash(splits: Mapping[str, _Frames]) -> str:
+    """Hash of what is known of frames, by split; their order on disk has no part in it."""
+    lines = (f"{split}\t{one}\n" for split in sorted(splits) for one in sorted(splits[split].told))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from sam_crack.config.study_verbs import EvaluateOptions
 from sam_crack.console import Console
-from sam_crack.data.opening import open_samples
 from sam_crack.studies.compare.rows import Recipe, Row
+from sam_crack.studies.compare.samples import open_scored
+from sam_crack.studies.evaluation.frames import chosen_frames
 from sam_crack.studies.evaluation.page import write_page
 from sam_crack.studies.evaluation.scale import at_scale
 from sam_crack.studies.evaluation.tables import METRICS, evaluate, write_evaluation
 from sam_crack.studies.evaluation.tasks import choose_ruler
-from sam_crack.studies.evaluation.verb import chosen_frames, load_predictor
+from sam_crack.studies.evaluation.verb import load_predictor
 from sam_crack.studies.scoring import COUNTS, score_frames
 
 
@@ -25,21 +26,14 @@ def is_scored(row: Row, recipe: Recipe, folder: Path) -> bool:
 
 def score_row(row: Row, recipe: Recipe, folder: Path, *, device: str, console: Console) -> None:
     """Score the frames of a row with what one recipe gave, and write all that `evaluate` writes."""
-    options, lists = _options(row, recipe, folder, device)
-    assert options.root is not None
+    options = _options(row, recipe, folder, device)
     assert options.out is not None
     predictor, model, classes = load_predictor(options.run, options, console)
     if row.infer.threshold is not None:
         predictor = dataclasses.replace(predictor, threshold=row.infer.threshold)
         told = {"threshold": row.infer.threshold, "threshold_from": "the file of the comparison"}
         model |= told
-    samples = open_samples(
-        options.data,
-        options.root,
-        split=None if options.split == "none" else options.split,
-        classes=options.classes or classes,
-        lists=lists,
-    )
+    samples = open_scored(row.evaluate, recipe.config.data, classes)
     indices = chosen_frames(len(samples), options.limit)
     looker, model = at_scale(predictor, model, samples, indices, options=options, console=console)
     scored = score_frames(
@@ -58,17 +52,16 @@ def score_row(row: Row, recipe: Recipe, folder: Path, *, device: str, console: C
     write_evaluation(options.out, evaluation, options)
 
 
-def _options(
-    row: Row, recipe: Recipe, folder: Path, device: str
-) -> tuple[EvaluateOptions, Path | None]:
-    """Return what `sam-crack evaluate` would be told, and where the lists of frames are."""
+def _options(row: Row, recipe: Recipe, folder: Path, device: str) -> EvaluateOptions:
+    """Return what `sam-crack evaluate` would be told."""
     asked, data, home = row.evaluate, recipe.config.data, folder / recipe.folder
     same = asked.data in ("", data.name)
-    options = EvaluateOptions(
+    return EvaluateOptions(
         run=home / recipe.name,
         data=asked.data or data.name,
         root=asked.root,
         split=asked.split,
+        lists=data.lists if same else None,
         classes=asked.classes or (data.classes if same else ()),
         task=asked.task,
         out=home / row.evaluation,
@@ -82,4 +75,3 @@ def _options(
         device=device,
         overwrite=True,
     )
-    return options, data.lists if same else None

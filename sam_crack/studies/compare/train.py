@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -57,6 +58,15 @@ def is_trained(recipe: Recipe, folder: Path) -> bool:
 def has_model(recipe: Recipe, folder: Path) -> bool:
     """Whether what a recipe has learnt is still there, to be looked at once more."""
     return (folder / recipe.folder / recipe.name / CHECKPOINT).is_dir()
+
+
+def forget_training(recipe: Recipe, folder: Path) -> None:
+    """Remove what is left of a training, so that it begins anew; scores that it gave stay."""
+    home = folder / recipe.folder
+    for path in (home / recipe.name, home / TRIALS):
+        shutil.rmtree(path, ignore_errors=True)
+    for name in (ROW, CONFIG, PEAK):
+        (home / name).unlink(missing_ok=True)
 
 
 def need_same_defaults(recipe: Recipe, home: Path) -> None:
@@ -113,7 +123,7 @@ def _tuned(recipe: Recipe, home: Path, console: Console) -> tuple[Recipe, dict[s
         found.append(json.loads(note.read_text("utf-8")))
     scores = [float(one["score"]) for one in found]
     best = scores.index(max(scores))
-    console.say(f"best on validation: {trials[best][0]}, F1 {scores[best]:.4f}")
+    console.say(f"best on validation: {trials[best][0]}, score {scores[best]:.4f}")
     cost = {name: sum(one[name] for one in found) for name in ("steps", "crops", "train_seconds")}
     tried = [{"label": one["label"], "score": one["score"]} for one in found]
     return trials[best][1], {"chosen": trials[best][0], "tried": tried, **cost}

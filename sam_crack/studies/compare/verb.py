@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from sam_crack.config.study_verbs import CompareOptions, TransferOptions
@@ -10,12 +9,12 @@ from sam_crack.console import Console
 from sam_crack.errors import UsageError
 from sam_crack.infer.device import choose_device
 from sam_crack.studies.compare.page import write_comparison
-from sam_crack.studies.compare.plan import pick_rows, read_plan
+from sam_crack.studies.compare.plan import pick_rows, read_plan, warn_of_strays
 from sam_crack.studies.compare.results import results_of
 from sam_crack.studies.compare.rows import Row
 from sam_crack.studies.compare.score import is_scored, score_row
 from sam_crack.studies.compare.table import say_comparison
-from sam_crack.studies.compare.train import has_model, is_trained, train_recipe
+from sam_crack.studies.compare.train import forget_training, has_model, is_trained, train_recipe
 from sam_crack.train.session import join_processes
 from sam_crack.train.state import FolderLock
 
@@ -26,6 +25,7 @@ def run_compare(options: CompareOptions, console: Console) -> dict[str, object]:
     """Train and score every row that is not finished, and write the table after each of them."""
     plan = read_plan(options.config, root=options.root, roots=options.roots)
     asked = pick_rows(plan, options.rows)
+    warn_of_strays(plan, options.roots, console)
     choose_device(options.device)
     if join_processes().num_processes > 1:
         raise UsageError(
@@ -67,7 +67,7 @@ def finish_row(
         scored = is_scored(row, recipe, folder)
         if is_trained(recipe, folder) and not (scored or has_model(recipe, folder)):
             console.warn(f"{folder / recipe.folder} has lost its model: it is trained again")
-            shutil.rmtree(folder / recipe.folder)
+            forget_training(recipe, folder)
         if not is_trained(recipe, folder):
             if len(row.recipes) > 1:
                 console.say(f"seed {recipe.config.seed}")

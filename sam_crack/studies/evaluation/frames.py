@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from sam_crack.config.study_verbs import EvaluateOptions
 from sam_crack.console import Console
 from sam_crack.data.dataset import Dataset, UnknownClass, UnknownSplit
@@ -23,7 +25,9 @@ def open_split(options: EvaluateOptions, learnt: tuple[str, ...]) -> Dataset | S
     split = None if options.split == "none" else options.split
     asked = options.classes or learnt
     try:
-        return open_samples(options.data, options.root, split=split, classes=asked)
+        return open_samples(
+            options.data, options.root, split=split, classes=asked, lists=options.lists
+        )
     except UnknownSplit as error:
         accepted = f"{error.accepted}; none takes every frame"
         raise UsageError(f"--split {options.split}", accepted, error.todo) from error
@@ -35,6 +39,13 @@ def open_split(options: EvaluateOptions, learnt: tuple[str, ...]) -> Dataset | S
             error.accepted,
             "say with --classes which of these it is to find",
         ) from error
+
+
+def chosen_frames(number: int, limit: int | None) -> list[int]:
+    """Return the places of the frames that are scored: all, or evenly spaced ones."""
+    if limit is None or limit >= number:
+        return list(range(number))
+    return sorted({int(place) for place in np.linspace(0, number - 1, limit).round()})
 
 
 def warn_of_unlearnt(samples: Dataset | Store, learnt: Sequence[str], console: Console) -> None:

@@ -135,8 +135,10 @@ def _headlines(evaluation: Evaluation) -> list[page.Fact]:
     ]
     if evaluation.scored.ruler.task == "classes":
         return found
-    threshold = float(evaluation.scored.model["threshold"])
-    return [*found, page.Fact(label="threshold", value=f"{threshold:.4f}", note="from validation")]
+    model = evaluation.scored.model
+    origin = f"from {str(model['threshold_from']).partition(',')[0]}"
+    value = f"{float(model['threshold']):.4f}"
+    return [*found, page.Fact(label="threshold", value=value, note=origin)]
 
 
 def _scores(evaluation: Evaluation) -> page.Table:

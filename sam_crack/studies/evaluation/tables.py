@@ -15,7 +15,7 @@ import numpy as np
 from sam_crack import durable
 from sam_crack.config.runs import write_run_header
 from sam_crack.config.study_verbs import EvaluateOptions
-from sam_crack.console import Console
+from sam_crack.console import Console, counted
 from sam_crack.infer.gate import say_gate
 from sam_crack.infer.rows import write_csv
 from sam_crack.measure.bootstrap import Interval
@@ -63,6 +63,7 @@ def evaluate(
             "classes": list(classes),
             "frames": len(scored.frames),
             "frames_with_truth": int(scored.total()["frames"][1]),
+            "own_lists": options.lists is not None,
             "limited_to": options.limit,
             "frames_sha256": scored.fingerprint,
         },
@@ -194,7 +195,6 @@ def rules_of(evaluation: Evaluation) -> list[str]:
     facts, model, ruler = evaluation.facts, evaluation.scored.model, evaluation.scored.ruler
     drawn, data = facts["bootstrap"], facts["data"]
     gate = evaluation.scored.gate()
-    rough = "; so few make rough intervals" if drawn["groups"] < FEW_GROUPS else ""
     threshold = f"threshold {model['threshold']:.4f}, from {model['threshold_from']}"
     lines = [
         *([f"baseline: {told_of(evaluation.baseline)}"] if evaluation.baseline else []),
@@ -202,8 +202,8 @@ def rules_of(evaluation: Evaluation) -> list[str]:
         *ruler.rules(),
         f"empty masks: {facts['policies']['empty']}: {facts['policies']['empty_means']}",
         *([f"missed masks: {MISSED}"] if ruler.task != "classes" else []),
-        f"{data['frames']} frames, {data['frames_with_truth']} with foreground; intervals from "
-        f"{drawn['resamples']} resamples of {drawn['groups']} whole {drawn['unit']}s{rough}",
+        f"{counted(data['frames'], 'frame')}, {data['frames_with_truth']} with foreground; "
+        f"{intervals_from(drawn)}",
     ]
     less = [name for name in evaluation.scored.scores() if name.startswith(LOWER_IS_BETTER)]
     if less:
@@ -220,6 +220,15 @@ def rules_of(evaluation: Evaluation) -> list[str]:
             f"split {data['split']} is not test: what was chosen or learnt on it flatters the model"
         )
     return lines
+
+
+def intervals_from(drawn: Mapping[str, Any]) -> str:
+    """Say in words what intervals were drawn from, given `bootstrap` of metrics.json."""
+    groups = counted(int(drawn["groups"]), f"whole {drawn['unit']}")
+    if drawn["groups"] < 2 or not drawn["resamples"]:
+        return f"no intervals, which take resamples of two groups or more; here {groups}"
+    rough = "; so few make rough intervals" if drawn["groups"] < FEW_GROUPS else ""
+    return f"95 % intervals from {drawn['resamples']} resamples of {groups}{rough}"
 
 
 def told_of(scored: Scored) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from sam_crack import durable
@@ -27,7 +27,7 @@ from sam_crack.infer.scale import parse_scale
 from sam_crack.model.checkpoint import load_checkpoint
 from sam_crack.model.description import DESCRIPTION, CheckpointMeta, find_checkpoint
 from sam_crack.model.segmenter import Segmenter, fingerprint
-from sam_crack.studies.evaluation.frames import open_split, warn_of_unlearnt
+from sam_crack.studies.evaluation.frames import chosen_frames, open_split, warn_of_unlearnt
 from sam_crack.studies.evaluation.page import write_page
 from sam_crack.studies.evaluation.scale import at_scale
 from sam_crack.studies.evaluation.tables import (
@@ -69,17 +69,16 @@ def run_evaluate(options: EvaluateOptions, console: Console) -> dict[str, object
     voice.say(_first_screen(options, samples, len(indices), predictor, task=ruler.task))
     looker, model = at_scale(predictor, model, samples, indices, options=options, console=voice)
     score_baseline = _open_baseline(options, samples, indices, voice, ruler=ruler)
-    scored = score_frames(
-        looker, samples, indices, empty=options.empty, model=model, console=voice, ruler=ruler
-    )
-    baseline = score_baseline() if score_baseline else None
-    if not is_main:
-        return {}
-    names = tuple(each.name for each in samples.classes)
-    evaluation = evaluate(scored, baseline, options, names)
-    folder = options.out or _new_folder(options.run)
-    folder.mkdir(parents=True, exist_ok=True)
-    with FolderLock(folder):
+    folder = (options.out or _new_folder(options.run)) if is_main else None
+    with FolderLock(folder) if folder else nullcontext():  # before what takes long, not after
+        scored = score_frames(
+            looker, samples, indices, empty=options.empty, model=model, console=voice, ruler=ruler
+        )
+        baseline = score_baseline() if score_baseline else None
+        if folder is None:
+            return {}
+        names = tuple(each.name for each in samples.classes)
+        evaluation = evaluate(scored, baseline, options, names)
         write_evaluation(folder, evaluation, options)
         write_page(folder, evaluation, samples, looker)
     say_table(evaluation, voice)
@@ -145,13 +144,6 @@ def _load(
     return segmenter, meta, facts
 
 
-def chosen_frames(number: int, limit: int | None) -> list[int]:
-    """Return the places of the frames that are scored: all, or evenly spaced ones."""
-    if limit is None or limit >= number:
-        return list(range(number))
-    return sorted({int(place) for place in np.linspace(0, number - 1, limit).round()})
-
-
 def _open_baseline(
     options: EvaluateOptions,
     samples: Dataset | Store,
@@ -165,8 +157,14 @@ def _open_baseline(
         return None
     if (options.baseline / COUNTS).exists():
         kept = load_scored(options.baseline)
-        ids = tuple((samples.records[index].id, "") for index in indices)
-        check_same(Basis(ruler=ruler, empty=options.empty, truths=ids), kept.basis)
+        records = [samples.records[index] for index in indices]
+        known = Basis(
+            ruler=ruler,
+            empty=options.empty,
+            truths=tuple((record.id, "") for record in records),
+            groups=tuple(record.group for record in records),
+        )
+        check_same(known, kept.basis)
         shown = console.progress(indices, "labels", unit="frame")
         truth = read_basis((samples[index] for index in shown), ruler=ruler, empty=options.empty)
         check_same(truth, kept.basis)

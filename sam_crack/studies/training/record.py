@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from sam_crack import durable
@@ -15,6 +14,7 @@ from sam_crack.config.schema import RunConfig
 from sam_crack.data.dataset import Dataset
 from sam_crack.data.mixture import Mixture
 from sam_crack.data.mosaic import png
+from sam_crack.data.opening import contents
 from sam_crack.data.sets.catalogue import DATASETS
 from sam_crack.data.sets.spec import ClassSpec
 from sam_crack.data.store import Store
@@ -42,29 +42,8 @@ def data_hash(train: Dataset | Store | Mixture, val: Dataset | Store) -> str:
     names = [each.name for each in train.classes]
     sets = [part.samples for part in train.parts] if isinstance(train, Mixture) else [train]
     ids = [[record.id for record in split.records] for split in (train, val)]
-    told = [names, *ids, *(_contents(each) for each in (*sets, val))]
+    told = [names, *ids, *(contents(each) for each in (*sets, val))]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
-
-
-def _contents(samples: Dataset | Store) -> list[object]:
-    """Say what the frames hold, as far as it is known without reading them."""
-    if isinstance(samples, Store):
-        return [each["sha256"] for each in samples.entries]
-    return [
-        [
-            _size(path)
-            for path in (record.image, *(record.masks[role] for role in sorted(record.masks)))
-        ]
-        for record in samples.records
-    ]
-
-
-def _size(path: Path) -> int | None:
-    """Return the bytes of a file; one that is missing is named by who reads it."""
-    try:
-        return path.stat().st_size
-    except OSError:
-        return None
 
 
 def show_samples(session: Session, classes: Sequence[ClassSpec], found: Validation) -> None:

@@ -13,6 +13,11 @@ from sam_crack.model.checkpoint import ADAPTER, load_checkpoint
 from sam_crack.model.description import find_checkpoint, read_config, read_description, weights_hash
 from sam_crack.model.segmenter import Segmenter
 
+
+class MisfitError(UsageError):
+    """Trained weights belong to another model than the one that would begin with them."""
+
+
 BegunFrom = Mapping[str, str]
 """`checkpoint`, as it was named, and `weights_sha256`."""
 
@@ -63,7 +68,7 @@ def _need_alike(folder: Path, theirs: dict[str, object], own: dict[str, object])
     told, wanted = (
         ", ".join(f"{name} {facts[name]}" for name in differing) for facts in (theirs, own)
     )
-    raise UsageError(
+    raise MisfitError(
         f"{folder} holds another model: {told}, not {wanted}",
         "trained weights fit only the encoder, adapters and head that they were trained in",
         "set the same --model options, or leave --init out",

@@ -13,16 +13,19 @@ from sam_crack.config.overlay import read_overlay
 from sam_crack.config.schema import DataConfig, RunConfig
 from sam_crack.config.trees import load_tree, merged
 from sam_crack.data.opening import open_splits
-from sam_crack.errors import BadInput, UsageError
+from sam_crack.errors import BadInput, IntegrityError, UsageError
 from sam_crack.studies.compare import plan as compare_plan
-from sam_crack.studies.compare.plan import Plan, plan_of
-from sam_crack.studies.compare.recipes import section_of
+from sam_crack.studies.compare.plan import Plan, base_set, plan_of
+from sam_crack.studies.compare.recipes import Shared, read_recipes, section_of
 from sam_crack.studies.compare.rows import Row
-from sam_crack.studies.compare.samples import Roots, init_of
+from sam_crack.studies.compare.samples import Checked, Roots
+from sam_crack.studies.training.start import MisfitError
 
 OWN = ("curves", "images", "forget")
 SECTIONS = (*compare_plan.SECTIONS, *OWN)
 OPTIONAL, ALL = "optional", "all"
+MISSING = (BadInput, IntegrityError, UsageError)
+"""What an optional row may end with: something is not here, or does not fit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,12 +83,15 @@ def read_transfer(
     for name in tree:
         if name not in SECTIONS:
             raise UsageError(f"{file}: {name!r}", f"one of {', '.join(SECTIONS)}")
-    data, seed = _data_of(tree, file, Roots(_name_of(tree), root, roots or {}))
+    checked = Checked(Roots(base_set(tree, file), root, roots or {}))
+    data, seed = _data_of(tree, file, checked)
     whole, val = open_splits(dataclasses.replace(data, limit=None), seed=seed)
     counts, notes = _counts(tree.get("images"), len(whole), file)
     overlays, methods = _expanded(tree, counts, file)
     optional = {name for name, overlay in overlays.items() if _flag(overlay.pop(OPTIONAL, None))}
-    not_run = _unavailable(overlays, optional, file)
+    base = section_of(tree, "base", str(file))
+    shared = Shared(base=base, seeds=tree.get("seeds"), checked=checked)
+    not_run = _unavailable(overlays, optional, shared, file)
     kept = {name: overlay for name, overlay in overlays.items() if name not in not_run}
     below = {name: part for name, part in tree.items() if name not in OWN}
     compared = plan_of(
@@ -116,17 +122,10 @@ def read_transfer(
     )
 
 
-def _name_of(tree: Mapping[str, Any]) -> str:
-    base = tree.get("base")
-    data = base.get("data") if isinstance(base, dict) else None
-    return str(data.get("name", "")) if isinstance(data, dict) else ""
-
-
-def _data_of(tree: Mapping[str, Any], file: Path, roots: Roots) -> tuple[DataConfig, int]:
+def _data_of(tree: Mapping[str, Any], file: Path, checked: Checked) -> tuple[DataConfig, int]:
     """Return the data settings of the base, placed, and the seed of its draws."""
     config = load_tree(RunConfig, section_of(tree, "base", str(file)), f"{file}: base")
-    place = roots.of(config.data.name, config.data.root, str(file))
-    return dataclasses.replace(config.data, root=place), config.seed
+    return checked.placed(config.data, str(file)), config.seed
 
 
 def _counts(raw: object, have: int, file: Path) -> tuple[list[int | None], list[str]]:
@@ -181,14 +180,14 @@ def _flag(raw: object) -> bool:
 
 
 def _unavailable(
-    overlays: Mapping[str, Mapping[str, Any]], optional: set[str], file: Path
+    overlays: Mapping[str, Mapping[str, Any]], optional: set[str], shared: Shared, file: Path
 ) -> dict[str, str]:
-    """Say which optional rows start from a checkpoint that is not here."""
+    """Say which optional rows begin with weights that are not here, are damaged or do not fit."""
     found = {}
     for name in sorted(optional):
         try:
-            init_of(overlays[name].get("init"), f"{file}: {name}")
-        except BadInput as error:
+            read_recipes(name, overlays[name], shared, f"{file}: {name}")
+        except (BadInput, IntegrityError, MisfitError) as error:
             found[name] = str(error)
     return found
 

@@ -12,7 +12,7 @@ from sam_crack.model.description import IN_RUN
 from sam_crack.report import page
 from sam_crack.studies.compare.page import ends_of
 from sam_crack.studies.compare.table import DIGITS
-from sam_crack.studies.evaluation.tables import FEW_GROUPS, POLICIES
+from sam_crack.studies.evaluation.tables import POLICIES, intervals_from
 from sam_crack.studies.transfer.facts import PUBLISHED
 from sam_crack.studies.transfer.forget import RULE
 from sam_crack.studies.transfer.plan import TransferPlan
@@ -171,12 +171,7 @@ def rules_of(plan: TransferPlan, outcome: Outcome) -> list[str]:
     ]
     if found:
         rules += found[0].metrics["policies"]["rules"]
-        drawn = found[0].metrics["bootstrap"]
-        rough = "; so few make rough intervals" if drawn["groups"] < FEW_GROUPS else ""
-        rules.append(
-            f"95 % intervals from {drawn['resamples']} resamples of {drawn['groups']} whole "
-            f"{drawn['unit']}s{rough}"
-        )
+        rules.append(intervals_from(found[0].metrics["bootstrap"]))
     if plan.data.name in PUBLISHED:
         rules.append(
             "published figures were taken by other protocols and are no rows of this table"

@@ -10,16 +10,18 @@ from typing import Any
 from sam_crack import durable
 from sam_crack.config.study_verbs import TransferOptions
 from sam_crack.console import Console
-from sam_crack.data.opening import open_samples
-from sam_crack.errors import BadInput, IntegrityError, UsageError
+from sam_crack.data.opening import take
+from sam_crack.errors import BadInput, UsageError
 from sam_crack.infer.device import choose_device
 from sam_crack.model.description import DESCRIPTION, find_checkpoint
-from sam_crack.studies.compare.plan import pick_rows
+from sam_crack.studies.compare.plan import pick_rows, warn_of_strays
+from sam_crack.studies.compare.samples import open_scored
 from sam_crack.studies.compare.verb import finish_row, is_finished
+from sam_crack.studies.evaluation.frames import chosen_frames
 from sam_crack.studies.opponents import is_opponent
 from sam_crack.studies.transfer.forget import RULE, forgetting
 from sam_crack.studies.transfer.page import say_transfer, write_transfer
-from sam_crack.studies.transfer.plan import TransferPlan, read_transfer
+from sam_crack.studies.transfer.plan import MISSING, TransferPlan, read_transfer
 from sam_crack.studies.transfer.results import found_so_far
 from sam_crack.studies.transfer.tables import Outcome
 from sam_crack.studies.zero_shot import is_zero_shot
@@ -29,14 +31,13 @@ from sam_crack.train.state import FolderLock
 RUNS = Path("runs") / "transfer"
 FORGOTTEN = "forgotten"
 """Folder of what was asked of SAM's own decoder."""
-MISSING = (BadInput, IntegrityError, UsageError)
-"""What an optional row may end with: something is not here, or does not fit."""
 
 
 def run_transfer(options: TransferOptions, console: Console) -> dict[str, object]:
     """Train and score every row that is not finished, and write the table after each of them."""
     plan = read_transfer(options.config, root=options.root, roots=options.roots)
     asked = pick_rows(plan.compared, options.rows)
+    warn_of_strays(plan.compared, options.roots, console)
     choose_device(options.device)
     if join_processes().num_processes > 1:
         raise UsageError(
@@ -69,7 +70,7 @@ def run_transfer(options: TransferOptions, console: Console) -> dict[str, object
         for name in plan.forget.of if plan.forget else ():
             try:
                 forgotten[name] = _forgotten(name, plan, folder, options, console)
-            except BadInput as error:
+            except MISSING as error:
                 not_run[f"forget {name}"] = str(error)
                 console.warn(f"what {name} forgets is not asked: {error}")
         found = found_so_far(plan, folder)
@@ -92,26 +93,21 @@ def _forgotten(
     assert plan.forget is not None
     checkpoint = _adapters_of(name, plan, folder)
     row, data = plan.compared.rows[0], plan.data
-    assert row.evaluate.root is not None  # placed when the row was read
     facts = {
         "checkpoint": durable.sha256(checkpoint / DESCRIPTION),
         "objects": plan.forget.objects,
         "rule": RULE,
         "resamples": row.evaluate.resamples,
         "scored": row.samples_sha256,
+        "classes": row.evaluate.classes or data.classes,
+        "limit": row.evaluate.limit,
     }
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     kept = folder / FORGOTTEN / f"{Path(name).name}-{key[:10]}.json"
     if not kept.exists():
         console.say(f"what {name} forgets")
-        same = row.evaluate.data in ("", data.name)
-        samples = open_samples(
-            row.evaluate.data or data.name,
-            row.evaluate.root,
-            split=None if row.evaluate.split == "none" else row.evaluate.split,
-            classes=row.evaluate.classes or (data.classes if same else ()),
-            lists=data.lists if same else None,
-        )
+        whole = open_scored(row.evaluate, data)
+        samples = take(whole, chosen_frames(len(whole), row.evaluate.limit))
         told = forgetting(
             checkpoint,
             samples,
