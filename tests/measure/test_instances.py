@@ -9,6 +9,7 @@ from sam_crack.measure.instances import (
     split_instances,
     vote_types,
 )
+from sam_crack.measure.metrics import to_level
 from sam_crack.measure.panoptic import aji, count_aji, count_overlaps
 
 
@@ -115,3 +116,11 @@ def test_the_inmost_pixel_is_farthest_from_what_lies_outside():
         y, x = inmost(mask)
         assert mask[y, x]
         assert depth[y, x] >= depth.max() - 0.5  # OpenCV's distances are not exact
+
+
+def test_objects_hold_the_pixels_that_the_mask_holds():
+    prob = np.zeros((40, 60), np.uint8)
+    prob[5:20, 5:20], prob[5:20, 30:45], prob[25:35, 5:20] = 76, 77, 78
+    objects = split_instances(prob, prob * 0, threshold=0.3)  # .3 lies between 76 and 77 of 255
+    np.testing.assert_array_equal(objects > 0, prob >= to_level(0.3))
+    assert set(prob[objects > 0].tolist()) == {77, 78}

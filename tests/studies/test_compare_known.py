@@ -152,3 +152,15 @@ def test_a_lost_model_is_trained_again_and_scores_of_other_rows_stay(
     after = {path: path.stat().st_mtime_ns for path in home.glob("evaluation-*/counts.npz")}
     assert len(after) == 3
     assert {path: after[path] for path in before} == before
+
+
+def test_the_page_says_where_a_threshold_comes_from(plan, road, tmp_path):
+    rows = {"a": {}, "fixed": {"of": "a", "infer": {"threshold": 0.5}}}
+    line = ["compare", plan(rows), "--root", road, "--out", tmp_path / "out", "--quiet"]
+    assert main([str(word) for word in line]) == 0
+    pages = [path.read_text("utf-8") for path in (tmp_path / "out").glob("a-*/*/report.html")]
+    assert len(pages) == 2
+    (fixed,) = (text for text in pages if "from the file of the comparison" in text)
+    (chosen,) = (text for text in pages if text is not fixed)
+    assert "from the validation split of its training" in chosen
+    assert "from the validation split" not in fixed

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from sam_crack.errors import BadInput
 from sam_crack.measure.tally import LOWER_IS_BETTER
 from sam_crack.studies import scoring
 from sam_crack.studies.evaluation import page as evaluation_page
+from sam_crack.train.state import FolderLock
 from tests.studies.tiny_road import write_checkpoint, write_road
 
 QUIET = Console(quiet=True, no_progress=True)
@@ -106,6 +108,29 @@ def test_the_checkpoint_alone_decides_the_threshold(evaluate, tmp_path):
         with (tmp_path / name / "images.csv").open() as file:
             found.append([row["found_px"] for row in csv.DictReader(file)])
     assert found[0] == found[1]
+
+
+def test_lists_of_ones_own_say_which_frames_a_split_has(evaluate, road, tmp_path):
+    names = (road / "test.txt").read_text().split()
+    for lists, listed in (("three", names[2:5]), ("none", [])):
+        (tmp_path / lists).mkdir()
+        (tmp_path / lists / "test.txt").write_text("".join(f"{name}\n" for name in listed))
+    _, result, err = evaluate("--lists", tmp_path / "three")
+    assert (result["data"]["frames"], result["data"]["own_lists"]) == (3, True)
+    assert "test: 3 of 3 frames" in err
+    with (tmp_path / "out" / "images.csv").open() as file:
+        assert [row["id"] for row in csv.DictReader(file)] == names[2:5]
+    assert evaluate("--lists", tmp_path / "gone", out="gone")[0] in (2, 3)
+    assert evaluate("--lists", tmp_path / "none", out="none")[0] in (2, 3)
+
+
+def test_the_folder_is_taken_before_anything_is_scored(evaluate, tmp_path, monkeypatch):
+    scored = Mock(side_effect=AssertionError)
+    monkeypatch.setattr("sam_crack.studies.evaluation.verb.score_frames", scored)
+    with FolderLock(tmp_path / "out"):
+        code, _, err = evaluate()
+    assert (code, scored.called) == (2, False)
+    assert "another run is writing here" in err
 
 
 def test_the_folder_holds_every_figure(evaluate, tmp_path):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from unittest.mock import Mock
 
 import numpy as np
@@ -11,7 +12,7 @@ import yaml
 
 from sam_crack.console import Console
 from sam_crack.data.dataset import open_dataset
-from sam_crack.errors import BadInput, UsageError
+from sam_crack.errors import BadInput, IntegrityError, UsageError
 from sam_crack.model.checkpoint import save_checkpoint
 from sam_crack.model.description import CheckpointMeta
 from sam_crack.model.segmenter import build_segmenter
@@ -145,6 +146,52 @@ def test_a_row_that_fails_stops_only_if_it_must(tissue, write_plan, run_cli, mon
     assert (code, json.loads(out)["not_run"]) == (0, {"maybe": "maybe has no weights"})
     write_plan(curves={}, rows={"maybe": {}}, baseline="maybe", forget=None)
     assert run_cli(*line)[0] == 3
+
+
+def test_an_optional_row_whose_start_is_damaged_or_another_is_left_out(
+    tissue, write_plan, checkpoint, tmp_path
+):
+    damaged = tmp_path / "damaged"
+    shutil.copytree(checkpoint, damaged)
+    (damaged / "model.json").write_text((checkpoint / "model.json").read_text()[:-40])
+    rows = {
+        "damaged": {"init": str(damaged), "optional": True},
+        "other": {
+            "init": str(checkpoint),
+            "model": {"adapter": {"method": "norm"}},
+            "optional": True,
+        },
+        "weights": {"opponent": {"weights": "nowhere.pth"}, "optional": True},
+    }
+    plan = read_transfer(write_plan(rows=rows), root=tissue)
+    assert set(plan.not_run) == set(rows)
+    assert "another model" in plan.not_run["other"]
+    assert {row.name for row in plan.compared.rows} == {"sam-1", "sam-all", "unet-1", "unet-all"}
+    for name in ("damaged", "other", "weights"):
+        rows[name].pop("optional")
+        with pytest.raises((BadInput, UsageError, IntegrityError)):
+            read_transfer(write_plan(rows={name: rows[name]}), root=tissue)
+
+
+def test_what_is_forgotten_is_asked_on_the_frames_that_are_scored(
+    tissue, write_plan, run_cli, monkeypatch, tmp_path
+):
+    asked = []
+
+    def tell(folder, samples, **_):
+        asked.append([record.id for record in samples.records])
+        return {"each": [], "steps": 0, "objects": 0, "groups": 0}
+
+    monkeypatch.setattr(transfer, "finish_row", lambda *_: None)
+    monkeypatch.setattr(transfer, "write_transfer", lambda *_: None)
+    monkeypatch.setattr(transfer, "say_transfer", lambda *_: None)
+    monkeypatch.setattr(transfer, "forgetting", tell)
+    line = ["--root", tissue, "--out", tmp_path / "out", "--quiet"]
+    for limit in (4, 2, 2):
+        evaluate = {"split": "test", "resamples": 20, "limit": limit}
+        plan = write_plan(evaluate=evaluate, forget={"of": ["CHECKPOINT"], "objects": 6})
+        assert run_cli("transfer", plan, *line)[0] == 0
+    assert [len(ids) for ids in asked] == [4, 2]
 
 
 def test_a_dry_run_says_what_each_row_learns_from(tissue, write_plan, run_cli):
