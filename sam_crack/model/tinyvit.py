@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from sam_crack.adapt.sites import Sites
 
 from .features import BackboneSpec, Features
-from .tokens import SplitProjection, merge_heads, pad_tokens, split_heads
+from .tokens import SplitProjection, crop_tokens, merge_heads, pad_tokens, split_heads
 from .vit import (
     PIXEL_MEAN,
     PIXEL_STD,
@@ -102,7 +102,7 @@ class WindowAttention(nn.Module):
         bias = self.attention_biases[:, self.get_buffer("offsets")].to(q.dtype)
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias[None])
         out = merge_heads(out.flatten(0, 1), self.num_heads, window, grid)
-        mixed: Tensor = self.proj(out[:, :height, :width])
+        mixed: Tensor = self.proj(crop_tokens(out, height, width))
         return mixed
 
 

@@ -79,6 +79,15 @@ def pad_tokens(x: Tensor, value: Tensor, pad: tuple[int, int]) -> Tensor:
     return x
 
 
+def crop_tokens(x: Tensor, height: int, width: int) -> Tensor:
+    """Undo `pad_tokens`, in memory of its own.
+
+    On a mere view a frozen and a trained projection are multiplied by different kernels of torch,
+    whose last bits differ on some processors.
+    """
+    return x[:, :height, :width].contiguous()
+
+
 def relative_table(table: Tensor, size: int) -> Tensor:
     """Look up (size, size, d) vectors by query minus key, resized linearly as SAM does."""
     length = 2 * size - 1

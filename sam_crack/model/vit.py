@@ -14,7 +14,14 @@ from sam_crack.errors import BadInput
 
 from .attention import attend
 from .features import BackboneSpec, Features
-from .tokens import SplitProjection, merge_heads, pad_tokens, relative_table, split_heads
+from .tokens import (
+    SplitProjection,
+    crop_tokens,
+    merge_heads,
+    pad_tokens,
+    relative_table,
+    split_heads,
+)
 
 # Mean and spread of ImageNet's RGB levels, as SAM normalises.
 PIXEL_MEAN = (123.675, 116.28, 103.53)
@@ -110,9 +117,7 @@ class Attention(nn.Module):
         rel_h = relative_table(self.rel_pos_h, window[0]).to(q.dtype)
         rel_w = relative_table(self.rel_pos_w, window[1]).to(q.dtype)
         out = merge_heads(attend(q, k, v, rel_h, rel_w), self.num_heads, window, grid)
-        if any(pad):
-            out = out[:, :height, :width]
-        mixed: Tensor = self.proj(out)
+        mixed: Tensor = self.proj(crop_tokens(out, height, width))
         return mixed
 
 
