@@ -1,5 +1,7 @@
 """By what a row is known, where its frames lie, and what is refused before anything is trained."""
 
+import csv
+import json
 import shutil
 
 import cv2
@@ -12,6 +14,7 @@ from sam_crack.errors import BadInput, IntegrityError, UsageError
 from sam_crack.studies.compare import page as compare_page
 from sam_crack.studies.compare import score as compare_score
 from sam_crack.studies.compare.plan import read_plan
+from sam_crack.studies.compare.samples import open_scored
 from sam_crack.studies.training.start import MisfitError
 from tests.studies.tiny_road import split_road, write_checkpoint, write_road
 
@@ -164,3 +167,82 @@ def test_the_page_says_where_a_threshold_comes_from(plan, road, tmp_path):
     (chosen,) = (text for text in pages if text is not fixed)
     assert "from the validation split of its training" in chosen
     assert "from the validation split" not in fixed
+
+
+def test_own_masks_are_read_as_the_file_says_to_the_end(plan, tmp_path, monkeypatch):
+    monkeypatch.setattr(compare_score, "write_page", lambda *_: None)
+    monkeypatch.setattr(compare_page, "draw_plots", lambda *_: {})
+    root = write_folder(tmp_path / "mine")
+    for path in (root / "masks").iterdir():  # cracks are 2, and something else is 1
+        mask = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) // 255 * 2
+        mask[:6, :6] = 1
+        cv2.imwrite(str(path), mask)
+    base = BASE | {"data": {"name": "folder", "classes": ["crack=2"]}}
+    line = ["compare", plan(base=base), "--root", root, "--out", tmp_path / "out", "--quiet"]
+    assert main([str(word) for word in line]) == 0
+    (home,) = (tmp_path / "out").glob("a-*/evaluation-*")
+    assert json.loads((home / "metrics.json").read_text())["data"]["classes"] == ["crack"]
+    with (home / "images.csv").open() as file:
+        told = {row["id"]: int(row["truth_px"]) for row in csv.DictReader(file)}
+    masks = {one: cv2.imread(str(root / "masks" / f"{one}.png"), 0) == 2 for one in told}
+    assert told == {one: int(mask.sum()) for one, mask in masks.items()}
+
+
+def test_a_mask_of_the_road_that_validation_looks_through_decides_what_is_learnt(
+    plan, road, tmp_path
+):
+    found = []
+    for name, level in (("one", 255), ("two", 254), ("three", 255)):
+        path = tmp_path / f"{name}.png"
+        cv2.imwrite(str(path), np.full((40, 56), level, np.uint8))
+        base = BASE | {"infer": {"road": f"mask:{path}"}}
+        (row,) = read_plan(plan(base=base), root=road).rows
+        found.append((row.key, row.recipes[0].key))
+        path.unlink()
+        assert (row.key, row.recipes[0].key) == found[-1]  # known since it was read
+    assert found[0] == found[2]  # by what it holds, not by its name
+    assert not set(found[0]) & set(found[1])
+
+
+def test_frames_of_a_copy_are_those_that_were_learnt(plan, tmp_path):
+    mine = write_folder(tmp_path / "mine")
+    copy = shutil.copytree(mine, tmp_path / "copy")
+    part = {"data": "folder", "root": str(copy), "split": "train", "resamples": 9}
+    with pytest.raises(BadInput, match="2 frames of folder train are learnt from, first 0000"):
+        read_plan(plan(base=own(), evaluate=part), root=mine)
+
+
+def test_lists_hold_for_the_folder_that_is_learnt_from_alone(plan, tmp_path):
+    mine, other = (write_folder(tmp_path / str(n), thickness=n) for n in (3, 5))
+    lists = tmp_path / "lists"
+    lists.mkdir()
+    for split, number in (("train", 0), ("val", 2), ("test", 4)):
+        (lists / f"{split}.txt").write_text(f"{number:04d}\n")
+    base = own()
+    base["data"] = base["data"] | {"lists": str(lists)}
+    (row,) = read_plan(plan(base=base), root=mine).rows
+    there = {"data": "folder", "root": str(other), "resamples": 9}
+    (elsewhere,) = read_plan(plan(base=base, evaluate=there), root=mine).rows
+    opened = [open_scored(each.evaluate, each.config.data) for each in (row, elsewhere)]
+    assert [len(samples) for samples in opened] == [1, 2]
+
+
+def test_roots_of_the_command_line_win_over_a_published_set_in_the_file(plan, road, tmp_path):
+    part = {"root": str(tmp_path / "long gone"), "resamples": 9}
+    (row,) = read_plan(plan(evaluate=part), roots={"dnit": road}).rows
+    assert row.evaluate.root == road
+
+
+def test_every_trial_must_fit_its_start(plan, road, tmp_path):
+    start = write_checkpoint(tmp_path / "start")
+    rows = {"a": {"init": str(start), "tune": {"model.adapter.rank": [8, 2]}}}
+    with pytest.raises(MisfitError, match=r"adapter\.rank 8, not adapter\.rank 2"):
+        read_plan(plan(rows), root=road)
+
+
+def test_classes_that_nobody_named_are_looked_for_too(plan, road, tmp_path):
+    other = write_folder(tmp_path / "other")
+    base = BASE | {"data": {"name": "dnit"}}
+    part = {"data": "folder", "root": str(other), "resamples": 9}
+    with pytest.raises(UsageError, match="folder"):
+        read_plan(plan(base=base, evaluate=part), root=road)

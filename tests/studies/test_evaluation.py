@@ -21,6 +21,7 @@ from sam_crack.studies import scoring
 from sam_crack.studies.evaluation import page as evaluation_page
 from sam_crack.train.state import FolderLock
 from tests.studies.tiny_road import write_checkpoint, write_road
+from tests.studies.tiny_transfers import write_cpm17
 
 QUIET = Console(quiet=True, no_progress=True)
 
@@ -120,8 +121,21 @@ def test_lists_of_ones_own_say_which_frames_a_split_has(evaluate, road, tmp_path
     assert "test: 3 of 3 frames" in err
     with (tmp_path / "out" / "images.csv").open() as file:
         assert [row["id"] for row in csv.DictReader(file)] == names[2:5]
-    assert evaluate("--lists", tmp_path / "gone", out="gone")[0] in (2, 3)
-    assert evaluate("--lists", tmp_path / "none", out="none")[0] in (2, 3)
+    code, _, err = evaluate("--lists", tmp_path / "gone", out="gone")
+    assert (code, "no test.txt in it" in err) == (3, True), err
+    code, _, err = evaluate("--lists", tmp_path / "none", out="none")
+    assert (code, "test" in err) == (3, True), err
+    code, _, err = evaluate("--lists", tmp_path / "three", "--split", "none", out="whole")
+    assert (code, "beside --split none" in err) == (2, True), err
+
+
+def test_lists_that_a_published_split_would_win_over_are_refused(evaluate, tmp_path):
+    root, lists = write_cpm17(tmp_path / "cpm17"), tmp_path / "lists"
+    lists.mkdir()
+    (lists / "test.txt").write_text("image_00\n")
+    given = ("--data", "cpm17", "--classes", "nucleus", "--lists", lists)
+    code, _, err = evaluate(*given, root=root)
+    assert (code, "published splits win over them" in err) == (2, True), err
 
 
 def test_the_folder_is_taken_before_anything_is_scored(evaluate, tmp_path, monkeypatch):

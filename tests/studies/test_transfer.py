@@ -108,7 +108,7 @@ def test_every_row_was_trained_scored_and_written(done, checkpoint):
     for said in (
         "20 images: there are 6",
         "not run: gone",
-        "held-out images (2)",
+        "2 images, held out by the seed",
         ".60",
         "PanNuke",
     ):

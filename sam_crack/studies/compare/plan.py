@@ -14,7 +14,7 @@ from sam_crack.config.trees import load_tree, merged
 from sam_crack.console import Console
 from sam_crack.errors import UsageError
 from sam_crack.studies.compare.recipes import Shared, read_recipes, section_of
-from sam_crack.studies.compare.rows import EvaluateConfig, Row
+from sam_crack.studies.compare.rows import EvaluateConfig, Row, files_of
 from sam_crack.studies.compare.samples import Checked, Roots
 
 SECTIONS = ("title", "base", "evaluate", "baseline", "seeds", "rows")
@@ -59,7 +59,8 @@ def read_plan(
         root: folder of the data set of `base`, in place of the one in the file.
         roots: folders of data sets by name.
     """
-    plan = plan_of(read_overlay(file), file, root=root, roots=roots)
+    tree = read_overlay(file)
+    plan = plan_of(tree, file, Checked(Roots(base_set(tree, file), root, roots or {})))
     for row in plan.rows:
         if row.evaluate.task in ("auto", "classes"):
             raise UsageError(
@@ -70,13 +71,7 @@ def read_plan(
     return plan
 
 
-def plan_of(
-    tree: Mapping[str, Any],
-    file: Path,
-    *,
-    root: Path | None = None,
-    roots: Mapping[str, Path] | None = None,
-) -> Plan:
+def plan_of(tree: Mapping[str, Any], file: Path, checked: Checked) -> Plan:
     """Return the comparison that a tree describes; errors name `file`."""
     for name in tree:
         if name not in SECTIONS:
@@ -89,11 +84,7 @@ def plan_of(
         path=file,
         rows=overlays,
         evaluate=tree.get("evaluate"),
-        shared=Shared(
-            base=base,
-            seeds=tree.get("seeds"),
-            checked=Checked(Roots(base_set(tree, file), root, roots or {})),
-        ),
+        shared=Shared(base=base, seeds=tree.get("seeds"), checked=checked),
     )
     rows = tuple(row for name in overlays for row in _rows(name, whole))
     _check_names(rows, file)
@@ -144,6 +135,7 @@ def _rows(name: str, file: _File) -> list[Row]:
                 infer=infer,
                 evaluate=samples.evaluate,
                 samples_sha256=samples.sha256,
+                files=files_of(infer.road, samples.evaluate.scale),
                 differs=_in_words(overlay),
             )
         )

@@ -12,7 +12,7 @@ from sam_crack.config.schema import RunConfig
 from sam_crack.config.trees import load_tree, merged
 from sam_crack.config.values import MismatchError, parse
 from sam_crack.errors import UsageError
-from sam_crack.studies.compare.rows import Recipe, Tuning
+from sam_crack.studies.compare.rows import Recipe, Tuning, files_of
 from sam_crack.studies.compare.samples import Checked, init_of
 from sam_crack.studies.opponents import OpponentConfig, check_opponent
 from sam_crack.studies.training.start import look_at
@@ -55,8 +55,6 @@ def read_recipes(
             "one of them: only SAM with adapters starts from a checkpoint",
         )
     init, sha256 = init_of(overlay.get("init"), place)
-    if init is not None:
-        look_at(init, config.model)
     recipe = Recipe(
         name=name,
         config=config,
@@ -64,8 +62,12 @@ def read_recipes(
         zero_shot=zero_shot,
         init=init,
         init_sha256=sha256,
+        files=files_of(opponent.weights if opponent else None, config.infer.road),
         tuning=_tuning(overlay, zero_shot, place),
     )
+    if init is not None:
+        for each in (recipe, *(trial for _, trial in recipe.trials())):
+            look_at(init, each.config.model)
     found = []
     for seed in _seeds(overlay.get("seeds", shared.seeds), config.seed, place):
         own = dataclasses.replace(

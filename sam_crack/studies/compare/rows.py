@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -29,7 +29,8 @@ class EvaluateConfig:
     data: str = ""
     """Data set; empty takes the one that was learnt from. Example: uav."""
     root: Path | None = None
-    """Folder in which it lies; empty takes that of `--roots`, or the one that was learnt from."""
+    """Folder in which it lies; empty takes that of `--roots`, or the one that was learnt from.
+    `--roots` wins over it, but for folder and synth, of which rows may have several."""
     classes: tuple[str, ...] = ()
     """Classes taken as foreground there; empty takes those that were learnt."""
     task: Literal["auto", "foreground", "classes", "instances"] = "foreground"
@@ -72,6 +73,8 @@ class Recipe:
     tuning: Tuning | None = None
     samples_sha256: str = ""
     """Hash of what is learnt from and validated on."""
+    files: tuple[str, ...] = ()
+    """Hashes of what its settings name: an opponent's weights, masks of the road."""
 
     @property
     def key(self) -> str:
@@ -83,10 +86,10 @@ class Recipe:
         facts: dict[str, Any] = {
             "config": overlay_of(self.decisive(self.config)),
             "samples": self.samples_sha256,
-            "opponent": None if self.opponent is None else overlay_of(self.opponent),
+            "opponent": self.opponent and overlay_of(replace(self.opponent, weights=None)),
             "zero_shot": None if self.zero_shot is None else overlay_of(self.zero_shot),
             "init": self.init_sha256 or None,
-            "files": contents_of(self.opponent.weights if self.opponent else None),
+            "files": self.files or None,
             "tuning": None if self.tuning is None else dataclasses.asdict(self.tuning),
         }
         return hash_of(facts)
@@ -99,7 +102,8 @@ class Recipe:
             model = ModelConfig(head=kept, window=model.window)
         elif self.zero_shot is not None:
             model = ModelConfig(backbone=model.backbone, window=model.window)
-        return dataclasses.replace(placeless(config), model=model, name=RunConfig().name)
+        infer = replace(config.infer, road=_pathless(config.infer.road))
+        return replace(placeless(config), model=model, infer=infer, name=RunConfig().name)
 
     @property
     def folder(self) -> str:
@@ -133,7 +137,7 @@ class Recipe:
                 asked = with_value(asked, rest, value)
             else:
                 config = with_value(config, name, value)
-        return dataclasses.replace(self, config=config, zero_shot=asked, tuning=None)
+        return replace(self, config=config, zero_shot=asked, tuning=None)
 
     def shortened(self) -> Recipe:
         """Return the same recipe over the share of the steps that a trial gets."""
@@ -141,8 +145,8 @@ class Recipe:
         train = self.config.train
         steps = max(1, round(train.steps * share))
         warmup = min(round(train.warmup * share), steps - 1)
-        train = dataclasses.replace(train, steps=steps, warmup=warmup, validate_every=0)
-        return dataclasses.replace(self, config=dataclasses.replace(self.config, train=train))
+        train = replace(train, steps=steps, warmup=warmup, validate_every=0)
+        return replace(self, config=replace(self.config, train=train))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +165,8 @@ class Row:
     """Name without the set of frames: rows of one base share what was learnt."""
     samples_sha256: str = ""
     """Hash of what is scored."""
+    files: tuple[str, ...] = ()
+    """Hashes of what its way to look names: masks of the road, frames for calibration."""
     differs: str = ""
     """What the file says of it, on one line."""
 
@@ -190,45 +196,50 @@ class Row:
         return ", ".join(parts)
 
     def _asked(self) -> dict[str, Any]:
-        infer = overlay_of(dataclasses.replace(self.infer, batch_size=InferConfig().batch_size))
+        road = _pathless(self.infer.road)
+        infer = overlay_of(replace(self.infer, road=road, batch_size=InferConfig().batch_size))
         own = self.evaluate.data == self.config.data.name  # named or not, it is the same
         data = "" if own else self.evaluate.data
-        place = dataclasses.replace(self.evaluate, root=None, name="", data=data)
+        scale = _pathless(self.evaluate.scale)
+        place = replace(self.evaluate, root=None, name="", data=data, scale=scale)
         asked = {"infer": infer, "evaluate": overlay_of(place), "samples": self.samples_sha256}
-        named = [_named(self.infer.road, "mask:", "prior:"), _named(place.scale, "calibrate:")]
-        files = contents_of(*named)
-        return asked if files is None else asked | {"files": files}
+        return asked | {"files": self.files} if self.files else asked
 
 
-def contents_of(*paths: Path | None) -> list[str] | None:
-    """Return hashes of what files and folders hold that decide a result; None without any."""
+NAMING = ("mask:", "prior:", "calibrate:")
+"""Beginnings of settings that go on with a file or folder, which is known by what it holds."""
+
+
+def files_of(*settings: str | Path | None) -> tuple[str, ...]:
+    """Return hashes of the files and folders that settings name, such as `mask:FILE`."""
     found = []
-    for path in paths:
-        if path is None:
+    for setting in settings:
+        kind = next((kind for kind in NAMING if str(setting).startswith(kind)), None)
+        if setting is None or (kind is None and isinstance(setting, str)):
             continue
+        path = Path(str(setting).removeprefix(kind or "")).expanduser()
         files = sorted(path.rglob("*")) if path.is_dir() else [path]
         found += [durable.sha256(file) for file in files if file.is_file()]
-    return found or None
+    return tuple(found)
 
 
-def _named(setting: str, *kinds: str) -> Path | None:
-    """Return the file or folder that a setting names, such as `mask:FILE`."""
-    kind = next((kind for kind in kinds if setting.startswith(kind)), None)
-    return None if kind is None else Path(setting.removeprefix(kind)).expanduser()
+def _pathless(setting: str) -> str:
+    """Return a setting without the path in it."""
+    return next((kind for kind in NAMING if setting.startswith(kind)), setting)
 
 
 def placeless(config: RunConfig) -> RunConfig:
     """Return the same configuration wherever the data lie, so that a moved run goes on."""
     also = dict.fromkeys(config.data.also, Path())
-    data = dataclasses.replace(config.data, root=None, lists=None, also=also)
-    return dataclasses.replace(config, data=data)
+    data = replace(config.data, root=None, lists=None, also=also)
+    return replace(config, data=data)
 
 
 def with_value(config: Any, name: str, value: object) -> Any:  # noqa: ANN401 - any dataclass
     """Return a config with one setting exchanged, by its dotted name."""
     section, _, rest = name.partition(".")
     new = with_value(getattr(config, section), rest, value) if rest else value
-    return dataclasses.replace(config, **{section: new})
+    return replace(config, **{section: new})
 
 
 def hash_of(facts: Mapping[str, Any]) -> str:

@@ -58,15 +58,16 @@ class Scoring:
 
 OWN_SETS = ("folder", "synth")
 """Names under which anything may lie: only what lies there tells two of them apart."""
+_TAB = "\t"
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Frames:
     """Frames of one split."""
 
-    ids: tuple[str, ...]
     told: tuple[str, ...]
     """What they are known by: their ids, in sets of one's own with the sizes of their files."""
+    classes: tuple[str, ...]
 
 
 class Checked:
@@ -93,42 +94,46 @@ class Checked:
         """Find the frames that are scored; no training of this row may have seen one of them.
 
         Args:
-            asked: which frames, and how; a folder of their own wins over the command line.
+            asked: which frames, and how.
             configs: the trainings that are scored, one for each seed.
             place: what errors name.
         """
         data = configs[0].data
-        same = asked.data in ("", data.name)
         name = asked.data or data.name
         self.named.add(name)
-        root = asked.root or self.roots.of(name, data.root if same else None, place)
+        root = asked.root
+        if root is None or name not in OWN_SETS:  # several of one's own may share a name
+            own = root or (data.root if name == data.name else None)
+            root = self.roots.of(name, own, place)
         asked = dataclasses.replace(asked, root=root)
-        key = (name, root, asked.split, asked.classes, data.lists if same else None, data.classes)
+        learnt = self._learnt(data, configs[0].seed)["train"].classes
+        key = (name, root, asked.split, asked.classes, lists_of(asked, data), data.classes, learnt)
         if key not in self._known:
-            samples = open_scored(asked, data)
+            samples = open_scored(asked, data, learnt)
             self._known[key] = {asked.split: _frames(name, samples)}
         frames = self._known[key][asked.split]
         for config in configs:
-            for part, ids in self._met(config, name, root).items():
-                if both := ids.intersection(frames.ids):
+            for part, met in self._met(config, name).items():
+                if both := met.intersection(frames.told):
+                    first = min(both).partition(_TAB)[0]
                     raise BadInput(
                         f"{place}: {counted(len(both), 'frame')} of {name} {asked.split} "
-                        f"{'is' if len(both) == 1 else 'are'} {part}, first {min(both)}",
+                        f"{'is' if len(both) == 1 else 'are'} {part}, first {first}",
                         "frames that had no say in training, in thresholds or in what is kept",
                         "score another split, or set data.hold_out",
                     )
         return Scoring(evaluate=asked, sha256=_hash({f"{name} {asked.split}": frames}))
 
-    def _met(self, config: RunConfig, name: str, root: Path) -> dict[str, set[str]]:
+    def _met(self, config: RunConfig, name: str) -> dict[str, set[str]]:
         """Return the frames of a data set that a training sees, by what it does with them."""
         data, learnt = config.data, self._learnt(config.data, config.seed)
         train: set[str] = set()
         val: set[str] = set()
-        if name == data.name and _is_same(name, root, data.root):
-            train, val = set(learnt["train"].ids), set(learnt["val"].ids)
-        if name in data.also and _is_same(name, root, data.also[name]):
+        if name == data.name:
+            train, val = set(learnt["train"].told), set(learnt["val"].told)
+        if name in data.also:
             begin = f"{name}/"  # as the ids of a further set do
-            further = (one for one in learnt["train"].ids if one.startswith(begin))
+            further = (one for one in learnt["train"].told if one.startswith(begin))
             train |= {one.removeprefix(begin) for one in further}
         return {"learnt from": train, "validated on": val}
 
@@ -163,17 +168,29 @@ def open_scored(
     Args:
         asked: which frames; their folder is known.
         data: what the row learns from, which says what `asked` leaves open.
-        learnt: classes of the model, where one is there already.
+        learnt: names of the classes that the row learns.
     """
     assert asked.root is not None  # placed when the row was read
-    same = asked.data in ("", data.name)
     return open_samples(
         asked.data or data.name,
         asked.root,
         split=None if asked.split == "none" else asked.split,
-        classes=asked.classes or learnt or data.classes,
-        lists=data.lists if same else None,
+        classes=classes_of(asked, data) or learnt,
+        lists=lists_of(asked, data),
     )
+
+
+def classes_of(asked: EvaluateConfig, data: DataConfig) -> tuple[str, ...]:
+    """Return the classes that the file names, with how masks hold them; empty where it does not."""
+    return asked.classes or (data.classes if asked.data in ("", data.name) else ())
+
+
+def lists_of(asked: EvaluateConfig, data: DataConfig) -> Path | None:
+    """Return the split lists of the set that is learnt from, where it is the one scored."""
+    if asked.data not in ("", data.name):
+        return None
+    elsewhere = data.name in OWN_SETS and asked.root not in (None, data.root)
+    return None if elsewhere else data.lists
 
 
 def _frames(name: str, samples: Dataset | Store | Mixture) -> _Frames:
@@ -185,22 +202,18 @@ def _frames(name: str, samples: Dataset | Store | Mixture) -> _Frames:
     for called, part in parts:
         assert not isinstance(part, Mixture)
         held += contents(part) if called in OWN_SETS else [None] * len(part)
-    ids = tuple(record.id for record in samples.records)
     told = tuple(
-        one if sizes is None else f"{one}\t{json.dumps(sizes)}"
-        for one, sizes in zip(ids, held, strict=True)
+        record.id if sizes is None else f"{record.id}{_TAB}{json.dumps(sizes)}"
+        for record, sizes in zip(samples.records, held, strict=True)
     )
-    return _Frames(ids=ids, told=told)
-
-
-def _is_same(name: str, one: Path, other: Path | None) -> bool:
-    """Whether two folders of a name hold the same set; a published one is the same anywhere."""
-    return name not in OWN_SETS or (other is not None and one.resolve() == other.resolve())
+    return _Frames(told=told, classes=tuple(each.name for each in samples.classes))
 
 
 def _hash(splits: Mapping[str, _Frames]) -> str:
     """Hash of what is known of frames, by split; their order on disk has no part in it."""
-    lines = (f"{split}\t{one}\n" for split in sorted(splits) for one in sorted(splits[split].told))
+    lines = (
+        f"{split}{_TAB}{one}\n" for split in sorted(splits) for one in sorted(splits[split].told)
+    )
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 

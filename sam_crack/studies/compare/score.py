@@ -8,7 +8,7 @@ from pathlib import Path
 from sam_crack.config.study_verbs import EvaluateOptions
 from sam_crack.console import Console
 from sam_crack.studies.compare.rows import Recipe, Row
-from sam_crack.studies.compare.samples import open_scored
+from sam_crack.studies.compare.samples import classes_of, lists_of, open_scored
 from sam_crack.studies.evaluation.frames import chosen_frames
 from sam_crack.studies.evaluation.page import write_page
 from sam_crack.studies.evaluation.scale import at_scale
@@ -55,14 +55,13 @@ def score_row(row: Row, recipe: Recipe, folder: Path, *, device: str, console: C
 def _options(row: Row, recipe: Recipe, folder: Path, device: str) -> EvaluateOptions:
     """Return what `sam-crack evaluate` would be told."""
     asked, data, home = row.evaluate, recipe.config.data, folder / recipe.folder
-    same = asked.data in ("", data.name)
     return EvaluateOptions(
         run=home / recipe.name,
         data=asked.data or data.name,
         root=asked.root,
         split=asked.split,
-        lists=data.lists if same else None,
-        classes=asked.classes or (data.classes if same else ()),
+        lists=lists_of(asked, data),
+        classes=classes_of(asked, data),
         task=asked.task,
         out=home / row.evaluation,
         limit=asked.limit,

@@ -225,8 +225,10 @@ def rules_of(evaluation: Evaluation) -> list[str]:
 def intervals_from(drawn: Mapping[str, Any]) -> str:
     """Say in words what intervals were drawn from, given `bootstrap` of metrics.json."""
     groups = counted(int(drawn["groups"]), f"whole {drawn['unit']}")
-    if drawn["groups"] < 2 or not drawn["resamples"]:
-        return f"no intervals, which take resamples of two groups or more; here {groups}"
+    if not drawn["resamples"]:
+        return "no intervals: no resamples were asked for"
+    if drawn["groups"] < 2:
+        return f"no intervals: they take two groups or more, here is {groups}"
     rough = "; so few make rough intervals" if drawn["groups"] < FEW_GROUPS else ""
     return f"95 % intervals from {drawn['resamples']} resamples of {groups}{rough}"
 

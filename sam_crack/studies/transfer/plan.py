@@ -24,8 +24,6 @@ from sam_crack.studies.training.start import MisfitError
 OWN = ("curves", "images", "forget")
 SECTIONS = (*compare_plan.SECTIONS, *OWN)
 OPTIONAL, ALL = "optional", "all"
-MISSING = (BadInput, IntegrityError, UsageError)
-"""What an optional row may end with: something is not here, or does not fit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +95,7 @@ def read_transfer(
     compared = plan_of(
         below | {"rows": kept, "evaluate": _by_task(tree.get("evaluate"))},
         file,
-        root=root,
-        roots=roots,
+        checked,
     )
     alike = {(row.scored_on, row.evaluate.task, row.evaluate.empty) for row in compared.rows}
     if len(alike) > 1:

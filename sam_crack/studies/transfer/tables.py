@@ -153,13 +153,17 @@ def _protocol(one: Found) -> str:
     )
 
 
+def _whence(plan: TransferPlan) -> str:
+    return "held out by the seed" if plan.data.hold_out else f"the split {plan.data.val}"
+
+
 def rules_of(plan: TransferPlan, outcome: Outcome) -> list[str]:
     """Say in words what the figures rest on."""
     first, found, not_run = plan.compared.rows[0], outcome.found, outcome.not_run
     rules = [
-        "thresholds and the step that is kept are chosen on held-out images "
-        f"({len(plan.validated)}), drawn by the seed, which a row does not learn from and none is "
-        "scored on; they are not counted among the images",
+        "thresholds and the step that is kept are chosen on "
+        f"{counted(len(plan.validated), 'image')}, {_whence(plan)}, which a row does not learn "
+        "from and none is scored on; they are not counted among the images",
         "few images are drawn by the seed, the smaller number out of the larger; transfer.json "
         "names those of the first seed",
         *_steps(found),

@@ -11,7 +11,7 @@ from sam_crack import durable
 from sam_crack.config.study_verbs import TransferOptions
 from sam_crack.console import Console
 from sam_crack.data.opening import take
-from sam_crack.errors import BadInput, UsageError
+from sam_crack.errors import BadInput, IntegrityError, UsageError
 from sam_crack.infer.device import choose_device
 from sam_crack.model.description import DESCRIPTION, find_checkpoint
 from sam_crack.studies.compare.plan import pick_rows, warn_of_strays
@@ -21,7 +21,7 @@ from sam_crack.studies.evaluation.frames import chosen_frames
 from sam_crack.studies.opponents import is_opponent
 from sam_crack.studies.transfer.forget import RULE, forgetting
 from sam_crack.studies.transfer.page import say_transfer, write_transfer
-from sam_crack.studies.transfer.plan import MISSING, TransferPlan, read_transfer
+from sam_crack.studies.transfer.plan import TransferPlan, read_transfer
 from sam_crack.studies.transfer.results import found_so_far
 from sam_crack.studies.transfer.tables import Outcome
 from sam_crack.studies.zero_shot import is_zero_shot
@@ -29,6 +29,8 @@ from sam_crack.train.session import join_processes
 from sam_crack.train.state import FolderLock
 
 RUNS = Path("runs") / "transfer"
+MISSING = (BadInput, IntegrityError, UsageError)
+"""What an optional row may end with: something is not here, or does not fit."""
 FORGOTTEN = "forgotten"
 """Folder of what was asked of SAM's own decoder."""
 
