@@ -240,8 +240,8 @@ def test_the_key_holds_what_decides_the_result(tmp_path, road):
         ({"rows": {"lora": {"model": {"adapter": {"rnak": 4}}}}}, "rows.lora.*rank"),
         ({"rows": {"u": {"opponent": {"arch": "vnet"}}}}, "unet"),
         ({"rows": {"u": {"opponent": 3}}}, "a section"),
-        ({"baseline": "best"}, "one of lora"),
-        ({"budget": 3}, "one of title"),
+        ({"baseline": "best"}, "known: lora"),
+        ({"budget": 3}, "is not a section; known: base"),
         ({"evaluate": {"split": "test", "threshold": 0.4}}, "threshold"),
         ({"evaluate": {"task": "classes"}}, "sam-crack transfer"),
         ({"rows": {"a": {"evaluate": {"resamples": 9}}, "norm": {}}}, "9 of a, 20 of norm"),
@@ -312,7 +312,8 @@ def test_a_folder_is_the_same_however_it_is_spelt_and_another_one_is_not(tmp_pat
             for number in range(2):
                 pixels = np.zeros((96, 96), np.uint8)
                 pixels[40:44] = 255 * (kind == "masks")
-                cv2.imwrite(str(tmp_path / name / kind / f"{number}.png"), pixels)
+                pixels[0] = (name == "other") * (kind == "images")
+                cv2.imwrite(str(tmp_path / name / kind / f"{number}.bmp"), pixels)  # one size
         (tmp_path / name / "train.txt").write_text("0\n")
         (tmp_path / name / "val.txt").write_text("1\n")
     monkeypatch.chdir(tmp_path)
@@ -430,7 +431,7 @@ def test_imagenet_weights_fit_the_encoder():
 def test_rows_are_picked_by_name_and_need_data(tmp_path, road):
     plan = read_plan(write_plan(tmp_path), root=road)
     assert [row.name for row in pick_rows(plan, ("unet",))] == ["unet"]
-    with pytest.raises(UsageError, match="one of lora, norm, unet"):
+    with pytest.raises(UsageError, match="known: lora, norm, unet"):
         pick_rows(plan, ("segnet",))
     with pytest.raises(UsageError, match=r"data\.root is not set"):
         read_plan(write_plan(tmp_path))

@@ -246,3 +246,30 @@ def test_classes_that_nobody_named_are_looked_for_too(plan, road, tmp_path):
     part = {"data": "folder", "root": str(other), "resamples": 9}
     with pytest.raises(UsageError, match="folder"):
         read_plan(plan(base=base, evaluate=part), root=road)
+
+
+def test_a_dry_run_lists_what_is_left_to_do(plan, road, run_cli, tmp_path, monkeypatch):
+    monkeypatch.setattr(compare_score, "write_page", lambda *_: None)
+    monkeypatch.setattr(compare_page, "draw_plots", lambda *_: {})
+    rows = {"a": {}, "look": {"of": "a", "infer": {"threshold": 0.5}}}
+    line = ("compare", plan(rows), "--root", road, "--out", tmp_path / "out")
+    assert run_cli(*line, "--rows", "a")[0] == 0
+    _, out, _ = run_cli(*line, "--dry-run")
+    assert "a: finished\nlook: trained, to be scored\n" in out
+    (home,) = (tmp_path / "out").glob("a-*")
+    plan(rows | {"a": {"train": {"lr": 0.01}}})
+    _, out, _ = run_cli(*line, "--dry-run")
+    assert f"a: to be trained; {home.name}: of other settings or frames\n" in out
+
+
+def test_what_is_misspelt_in_a_comparison_is_met_with_the_nearest_name(plan, road, run_cli):
+    for changes, words in (
+        ({"evalute": {}}, ("'evalute' is not a section", "did you mean evaluate")),
+        ({"baseline": "aa"}, ("baseline 'aa'", "did you mean a?")),
+        ({"evaluate": {"split": "tset"}}, ("rows.a: evaluate: split 'tset'", "did you mean test?")),
+    ):
+        code, _, err = run_cli("compare", plan(**changes), "--root", road, "--dry-run")
+        assert code == 2
+        assert all(word in err for word in words), err
+    code, _, err = run_cli("compare", plan(), "--root", road, "--rows", "ab", "--dry-run")
+    assert (code, "--rows 'ab'; known: a; did you mean a?" in err) == (2, True), err

@@ -138,6 +138,13 @@ def test_lists_that_a_published_split_would_win_over_are_refused(evaluate, tmp_p
     assert (code, "published splits win over them" in err) == (2, True), err
 
 
+def test_a_baseline_whose_counts_are_gone_is_named(evaluate, tmp_path):
+    assert evaluate(out="kept")[0] == 0
+    (tmp_path / "kept" / "counts.npz").unlink()
+    code, _, err = evaluate("--baseline", tmp_path / "kept")
+    assert (code, "kept has no counts.npz" in err) == (3, True), err
+
+
 def test_the_folder_is_taken_before_anything_is_scored(evaluate, tmp_path, monkeypatch):
     scored = Mock(side_effect=AssertionError)
     monkeypatch.setattr("sam_crack.studies.evaluation.verb.score_frames", scored)

@@ -209,7 +209,7 @@ def test_a_dry_run_says_what_each_row_learns_from(tissue, write_plan, run_cli):
         ({"rows": {"sam-all": {}}}, UsageError, "that no curve has"),
         ({"rows": {"a": {"init": "nowhere"}}}, BadInput, "nowhere"),
         ({"rows": {"a": {"optional": "perhaps"}}}, UsageError, "true or false"),
-        ({"budget": 3}, UsageError, "one of title"),
+        ({"budget": 3}, UsageError, "is not a section; known: base"),
         ({"forget": {"off": ["a"]}}, UsageError, "forget"),
         ({"evaluate": {"split": "train"}}, BadInput, "1 frame of consep train is learnt from"),
     ],

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sam_crack.config.load import suggest
 from sam_crack.config.overlay import read_overlay
 from sam_crack.config.schema import DataConfig, InferConfig
 from sam_crack.config.trees import load_tree, merged
@@ -75,7 +76,7 @@ def plan_of(tree: Mapping[str, Any], file: Path, checked: Checked) -> Plan:
     """Return the comparison that a tree describes; errors name `file`."""
     for name in tree:
         if name not in SECTIONS:
-            raise UsageError(f"{file}: {name!r}", f"one of {', '.join(SECTIONS)}")
+            raise UsageError(f"{file}: {name!r} is not a section", *suggest(name, SECTIONS))
     overlays = section_of(tree, "rows", str(file))
     if not overlays:
         raise UsageError(f"{file}: no rows", "rows: {name: {what differs}}, at least one")
@@ -91,7 +92,7 @@ def plan_of(tree: Mapping[str, Any], file: Path, checked: Checked) -> Plan:
     _check_resamples(rows, file)
     baseline = str(tree.get("baseline") or next(iter(overlays)))
     if baseline not in overlays:
-        raise UsageError(f"{file}: baseline {baseline!r}", f"one of {', '.join(overlays)}")
+        raise UsageError(f"{file}: baseline {baseline!r}", *suggest(baseline, overlays))
     return Plan(
         title=str(tree.get("title") or file.stem),
         rows=rows,
@@ -105,7 +106,7 @@ def pick_rows(plan: Plan, names: tuple[str, ...]) -> tuple[Row, ...]:
     known = dict.fromkeys(name for row in plan.rows for name in (row.base, row.name))
     for name in names:
         if name not in known:
-            raise UsageError(f"row {name!r}", f"one of {', '.join(known)}")
+            raise UsageError(f"--rows {name!r}", *suggest(name, known))
     return tuple(row for row in plan.rows if not names or {row.name, row.base} & set(names))
 
 

@@ -19,6 +19,9 @@ from sam_crack.config.values import as_text
 from sam_crack.studies.opponents import OpponentConfig
 from sam_crack.studies.zero_shot import ZeroShotConfig
 
+KEY = 10
+"""Digits of a key in the name of a folder."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateConfig:
@@ -108,7 +111,7 @@ class Recipe:
     @property
     def folder(self) -> str:
         """Name of its folder below the comparison's."""
-        return f"{self.name}-{self.key[:10]}"
+        return f"{self.name}-{self.key[:KEY]}"
 
     @property
     def method(self) -> str:

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sam_crack import durable
 from sam_crack.config.schema import DataConfig, RunConfig
 from sam_crack.console import counted
-from sam_crack.data.dataset import Dataset
+from sam_crack.data.dataset import Dataset, UnknownSplit
 from sam_crack.data.mixture import Mixture
 from sam_crack.data.opening import contents, open_samples, open_splits
 from sam_crack.data.store import Store
@@ -67,6 +68,8 @@ class _Frames:
 
     told: tuple[str, ...]
     """What they are known by: their ids, in sets of one's own with the sizes of their files."""
+    images: tuple[Path, ...]
+    """Where their pictures lie."""
     classes: tuple[str, ...]
 
 
@@ -109,12 +112,21 @@ class Checked:
         learnt = self._learnt(data, configs[0].seed)["train"].classes
         key = (name, root, asked.split, asked.classes, lists_of(asked, data), data.classes, learnt)
         if key not in self._known:
-            samples = open_scored(asked, data, learnt)
+            try:
+                samples = open_scored(asked, data, learnt)
+            except UnknownSplit as error:
+                given = f"{place}: evaluate: {error.given}"
+                raise UsageError(given, error.accepted, error.todo) from error
             self._known[key] = {asked.split: _frames(name, samples)}
         frames = self._known[key][asked.split]
         for config in configs:
             for part, met in self._met(config, name).items():
-                if both := met.intersection(frames.told):
+                both = [
+                    one
+                    for one, image in zip(frames.told, frames.images, strict=True)
+                    if one in met and (name not in OWN_SETS or _is_same(image, met[one]))
+                ]
+                if both:
                     first = min(both).partition(_TAB)[0]
                     raise BadInput(
                         f"{place}: {counted(len(both), 'frame')} of {name} {asked.split} "
@@ -124,18 +136,23 @@ class Checked:
                     )
         return Scoring(evaluate=asked, sha256=_hash({f"{name} {asked.split}": frames}))
 
-    def _met(self, config: RunConfig, name: str) -> dict[str, set[str]]:
+    def _met(self, config: RunConfig, name: str) -> dict[str, dict[str, Path]]:
         """Return the frames of a data set that a training sees, by what it does with them."""
         data, learnt = config.data, self._learnt(config.data, config.seed)
-        train: set[str] = set()
-        val: set[str] = set()
-        if name == data.name:
-            train, val = set(learnt["train"].told), set(learnt["val"].told)
-        if name in data.also:
-            begin = f"{name}/"  # as the ids of a further set do
-            further = (one for one in learnt["train"].told if one.startswith(begin))
-            train |= {one.removeprefix(begin) for one in further}
-        return {"learnt from": train, "validated on": val}
+        train, val = (
+            dict(zip(learnt[part].told, learnt[part].images, strict=True))
+            for part in ("train", "val")
+        )
+        begin = f"{name}/"  # as the ids of a further set do
+        further = {
+            one.removeprefix(begin): image for one, image in train.items() if one.startswith(begin)
+        }
+        if name != data.name:
+            train, val = {}, {}
+        return {
+            "learnt from": train | further if name in data.also else train,
+            "validated on": val,
+        }
 
     def _learnt(self, data: DataConfig, seed: int) -> dict[str, _Frames]:
         seed = seed if (data.hold_out or data.limit) else 0  # else no draw depends on it
@@ -206,7 +223,18 @@ def _frames(name: str, samples: Dataset | Store | Mixture) -> _Frames:
         record.id if sizes is None else f"{record.id}{_TAB}{json.dumps(sizes)}"
         for record, sizes in zip(samples.records, held, strict=True)
     )
-    return _Frames(told=told, classes=tuple(each.name for each in samples.classes))
+    return _Frames(
+        told=told,
+        images=tuple(record.image for record in samples.records),
+        classes=tuple(each.name for each in samples.classes),
+    )
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Whether two pictures of one name and size are one; those in stores are known by a hash."""
+    if one == other or not (one.is_file() and other.is_file()):
+        return True
+    return durable.sha256(one) == durable.sha256(other)
 
 
 def _hash(splits: Mapping[str, _Frames]) -> str:

@@ -11,10 +11,16 @@ from sam_crack.infer.device import choose_device
 from sam_crack.studies.compare.page import write_comparison
 from sam_crack.studies.compare.plan import pick_rows, read_plan, warn_of_strays
 from sam_crack.studies.compare.results import results_of
-from sam_crack.studies.compare.rows import Row
+from sam_crack.studies.compare.rows import KEY, Row
 from sam_crack.studies.compare.score import is_scored, score_row
 from sam_crack.studies.compare.table import say_comparison
-from sam_crack.studies.compare.train import forget_training, has_model, is_trained, train_recipe
+from sam_crack.studies.compare.train import (
+    ROW,
+    forget_training,
+    has_model,
+    is_trained,
+    train_recipe,
+)
 from sam_crack.train.session import join_processes
 from sam_crack.train.state import FolderLock
 
@@ -38,6 +44,8 @@ def run_compare(options: CompareOptions, console: Console) -> dict[str, object]:
         f"{len(asked) - len(open_rows)} of these finished; baseline {plan.baseline}"
     )
     if options.dry_run:
+        for row in asked:
+            console.say(f"{row.name}: {state_of(row, folder)}")
         return {"out": folder, "rows": {row.name: row.key for row in asked}, "dry_run": True}
     with FolderLock(folder):
         for number, row in enumerate(open_rows, 1):
@@ -56,6 +64,22 @@ def is_finished(row: Row, folder: Path) -> bool:
     """Whether everything that a row asks for has been trained and scored."""
     trained = [is_trained(recipe, folder) for recipe in row.recipes]
     return all(trained) and all(is_scored(row, recipe, folder) for recipe in row.recipes)
+
+
+def state_of(row: Row, folder: Path) -> str:
+    """Say in words what is left to do for a row."""
+    if is_finished(row, folder):
+        return "finished"
+    if all(is_trained(recipe, folder) for recipe in row.recipes):
+        return "trained, to be scored"
+    own = {recipe.folder for recipe in row.recipes}
+    kept = {
+        path.parent.name
+        for recipe in row.recipes
+        for path in folder.glob(f"{recipe.name}-{'?' * KEY}/{ROW}")
+    }
+    others = ", ".join(sorted(kept - own))
+    return f"to be trained; {others}: of other settings or frames" if others else "to be trained"
 
 
 def finish_row(

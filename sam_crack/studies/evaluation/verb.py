@@ -169,6 +169,12 @@ def _open_baseline(
         truth = read_basis((samples[index] for index in shown), ruler=ruler, empty=options.empty)
         check_same(truth, kept.basis)
         return lambda: kept
+    if (options.baseline / METRICS).exists():
+        raise BadInput(
+            f"--baseline: {options.baseline} has no {COUNTS}",
+            "the folder that `sam-crack evaluate` wrote, whole",
+            "evaluate that model again, or name its checkpoint",
+        )
     try:
         predictor, model, classes = load_predictor(options.baseline, options, console)
     except (BadInput, IntegrityError) as error:
@@ -179,6 +185,7 @@ def _open_baseline(
             f"the same classes in the same order: {', '.join(ruler.classes)}",
             "add --task foreground, or name another baseline",
         )
+    console.say(f"baseline: {model['name']}, threshold {predictor.threshold:.4f}")
     looker, model = at_scale(predictor, model, samples, indices, options=options, console=console)
     return partial(
         score_frames,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from sam_crack.config.fields import Range
+from sam_crack.config.load import suggest
 from sam_crack.config.overlay import read_overlay
 from sam_crack.config.schema import DataConfig, RunConfig
 from sam_crack.config.trees import load_tree, merged
@@ -80,7 +81,7 @@ def read_transfer(
     tree = read_overlay(file)
     for name in tree:
         if name not in SECTIONS:
-            raise UsageError(f"{file}: {name!r}", f"one of {', '.join(SECTIONS)}")
+            raise UsageError(f"{file}: {name!r} is not a section", *suggest(name, SECTIONS))
     checked = Checked(Roots(base_set(tree, file), root, roots or {}))
     data, seed = _data_of(tree, file, checked)
     whole, val = open_splits(dataclasses.replace(data, limit=None), seed=seed)

@@ -9,14 +9,14 @@ from typing import Any
 
 from sam_crack import durable
 from sam_crack.config.study_verbs import TransferOptions
-from sam_crack.console import Console
+from sam_crack.console import Console, counted
 from sam_crack.data.opening import take
 from sam_crack.errors import BadInput, IntegrityError, UsageError
 from sam_crack.infer.device import choose_device
 from sam_crack.model.description import DESCRIPTION, find_checkpoint
 from sam_crack.studies.compare.plan import pick_rows, warn_of_strays
 from sam_crack.studies.compare.samples import open_scored
-from sam_crack.studies.compare.verb import finish_row, is_finished
+from sam_crack.studies.compare.verb import finish_row, is_finished, state_of
 from sam_crack.studies.evaluation.frames import chosen_frames
 from sam_crack.studies.opponents import is_opponent
 from sam_crack.studies.transfer.forget import RULE, forgetting
@@ -54,6 +54,9 @@ def run_transfer(options: TransferOptions, console: Console) -> dict[str, object
     for note in (*plan.notes, *(f"not run: {n}: {why}" for n, why in plan.not_run.items())):
         console.say(note)
     if options.dry_run:
+        for row in asked:
+            images = counted(plan.points[row.name].images, "image")
+            console.say(f"{row.name}: {images}, {state_of(row, folder)}")
         rows = {row.name: {"key": row.key, "images": plan.points[row.name].images} for row in asked}
         return {"out": folder, "rows": rows, "not_run": dict(plan.not_run), "dry_run": True}
     not_run, forgotten = dict(plan.not_run), {}
