@@ -223,8 +223,10 @@ def test_lists_hold_for_the_folder_that_is_learnt_from_alone(plan, tmp_path):
     (row,) = read_plan(plan(base=base), root=mine).rows
     there = {"data": "folder", "root": str(other), "resamples": 9}
     (elsewhere,) = read_plan(plan(base=base, evaluate=there), root=mine).rows
-    opened = [open_scored(each.evaluate, each.config.data) for each in (row, elsewhere)]
-    assert [len(samples) for samples in opened] == [1, 2]
+    spelt = there | {"root": str(other / ".." / mine.name)}
+    (otherwise,) = read_plan(plan(base=base, evaluate=spelt), root=mine).rows
+    opened = [open_scored(each.evaluate, each.config.data) for each in (row, elsewhere, otherwise)]
+    assert [len(samples) for samples in opened] == [1, 2, 1]
 
 
 def test_roots_of_the_command_line_win_over_a_published_set_in_the_file(plan, road, tmp_path):
@@ -244,7 +246,7 @@ def test_classes_that_nobody_named_are_looked_for_too(plan, road, tmp_path):
     other = write_folder(tmp_path / "other")
     base = BASE | {"data": {"name": "dnit"}}
     part = {"data": "folder", "root": str(other), "resamples": 9}
-    with pytest.raises(UsageError, match="folder"):
+    with pytest.raises(UsageError, match=r"class '.+' of folder"):
         read_plan(plan(base=base, evaluate=part), root=road)
 
 

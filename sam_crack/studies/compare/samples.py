@@ -206,8 +206,8 @@ def lists_of(asked: EvaluateConfig, data: DataConfig) -> Path | None:
     """Return the split lists of the set that is learnt from, where it is the one scored."""
     if asked.data not in ("", data.name):
         return None
-    elsewhere = data.name in OWN_SETS and asked.root not in (None, data.root)
-    return None if elsewhere else data.lists
+    roots = {root.resolve() for root in (asked.root, data.root) if root is not None}
+    return None if data.name in OWN_SETS and len(roots) > 1 else data.lists
 
 
 def _frames(name: str, samples: Dataset | Store | Mixture) -> _Frames:
